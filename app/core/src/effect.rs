@@ -1,0 +1,128 @@
+//! Effects: what the core decided, as plain data. Each says what the shell owes when it sees one.
+
+use crate::alarm::AlarmNotice;
+use crate::event::{Cause, Failure, Fault};
+use crate::settings::{CameraIndex, Transport, VolumeIndex};
+use crate::time::{Anchor, Mono, Span, Wall};
+
+/// One decision.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// About a camera.
+    Camera(CameraIndex, CameraEffect),
+    /// About a volume.
+    Volume(VolumeIndex, VolumeEffect),
+    /// From now on the writer takes this camera's GOPs to this volume, from the first one still held in
+    /// its ring; with `None`, the ring holds what it can. The shell owes: tell both volumes' writers.
+    Route {
+        /// Which camera.
+        camera: CameraIndex,
+        /// Where to.
+        to: Option<VolumeIndex>,
+    },
+    /// Write this into the ledger of that volume. The shell owes: hand it to the writer; it is
+    /// durable with the next fragment at the latest.
+    Account(VolumeIndex, Entry),
+    /// From now on, segments that are opened take their wall time from this anchor.
+    SetAnchor(Anchor),
+    /// An alarm changed. The shell owes: log it (later: MQTT, panel).
+    Alarm(AlarmNotice),
+    /// Everything is closed. The shell owes: leave the loop.
+    Finished,
+}
+
+/// What is to be done about a camera.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CameraEffect {
+    /// Build the pipeline and connect. The shell owes `Streaming` or `Failed`, however long it takes.
+    Connect {
+        /// Which way RTP is to travel.
+        transport: Transport,
+        /// Failed attempts since the camera last recorded: 0 for the first.
+        attempt: u32,
+    },
+    /// Tear the pipeline down, off the loop. The shell owes `TornDown` within its deadline (5 s), even
+    /// if the tear-down itself hangs and is abandoned.
+    Disconnect,
+    /// To be told, not done: the camera's status changed.
+    Status(CameraStatus),
+}
+
+/// A camera as a person sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CameraStatus {
+    /// An attempt to connect is under way.
+    Connecting,
+    /// Connected; nothing durable yet.
+    Waiting,
+    /// Its footage becomes durable.
+    Recording,
+    /// It receives, but its footage has nowhere to go.
+    Holding,
+    /// It failed and will be tried again.
+    BackingOff {
+        /// What went wrong last.
+        failure: Failure,
+        /// When it is tried again.
+        until: Mono,
+        /// Failed attempts in a row.
+        failures: u32,
+    },
+    /// Stopped on purpose.
+    Stopped,
+}
+
+/// What is to be done about a volume.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VolumeEffect {
+    /// Open it: check, repair, read its history. The shell owes `Ready` or `Faulted`.
+    Open,
+    /// Write out what the rings hold, close every segment and the ledger. The shell owes `Closed` or `Faulted`.
+    Close,
+    /// Abandon its writer without waiting: the core stopped waiting for it.
+    Abandon,
+    /// To be told, not done: it failed and will be tried again at `until`.
+    BackingOff {
+        /// What went wrong.
+        fault: Fault,
+        /// When it is tried again.
+        until: Mono,
+    },
+}
+
+/// An entry of the ledger that the core decides on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Footage of this camera is missing over this span.
+    Gap {
+        /// Which camera.
+        camera: CameraIndex,
+        /// The missing span.
+        span: Span,
+        /// Why.
+        cause: Cause,
+    },
+    /// Footage of this camera is missing from this moment on.
+    GapOpened {
+        /// Which camera.
+        camera: CameraIndex,
+        /// First missing moment.
+        from: Wall,
+        /// Why.
+        cause: Cause,
+    },
+    /// The wall clock was set.
+    ClockStepped {
+        /// When, in the new time.
+        at: Wall,
+        /// By how many microseconds, forward positive.
+        by_micros: i64,
+    },
+    /// The volume had failed.
+    VolumeFaulted {
+        /// When.
+        at: Wall,
+        /// How.
+        fault: Fault,
+    },
+}

@@ -1,0 +1,61 @@
+//! What the core is told once, at its start, and the capacities it is built with.
+
+use core::time::Duration;
+use heapless::Vec;
+
+/// Most cameras of one device. Thirty-two 4 Mb/s cameras are 16 MB/s: what a slow USB disk sustains.
+pub const MAX_CAMERAS: usize = 32;
+
+/// Most volumes of one device: more than any board has ports for.
+pub const MAX_VOLUMES: usize = 8;
+
+/// A camera by its place in the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CameraIndex(pub u8);
+
+/// A volume by its place in the settings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VolumeIndex(pub u8);
+
+/// Which way RTP is to travel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TransportChoice {
+    /// TCP first (nothing is lost on the way), UDP if the camera refuses it; whichever worked is kept.
+    #[default]
+    Auto,
+    /// Interleaved in the RTSP connection.
+    Tcp,
+    /// UDP, unicast.
+    Udp,
+}
+
+/// A transport as a connection attempt uses it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transport {
+    /// Interleaved in the RTSP connection.
+    Tcp,
+    /// UDP, unicast.
+    Udp,
+}
+
+/// One camera, as far as decisions need it. Its URL and password stay with the shell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CameraSettings {
+    /// Which way RTP is to travel.
+    pub transport: TransportChoice,
+}
+
+/// Everything the core is told at its start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The cameras; a [`CameraIndex`] is a place in this list.
+    pub cameras: Vec<CameraSettings, MAX_CAMERAS>,
+    /// How many volumes there are; a smaller [`VolumeIndex`] is preferred over a larger one.
+    pub volumes: u8,
+    /// No access unit for this long is a stall. Default 10 s.
+    pub stall: Duration,
+    /// A wall clock before this is not to be trusted: the program's build date.
+    pub clock_floor: crate::time::Wall,
+    /// Start of the injected random generator; the shell takes it from the kernel, a test prints it.
+    pub seed: u64,
+}

@@ -1,0 +1,1 @@
+//! Frames: how a record lies on disk.

@@ -1,0 +1,18 @@
+//! What Holdfast says and stores: the records of the ledger, the header inside each segment, the
+//! marker of a volume. `no_std`, no allocator, everything versioned.
+//!
+//! Words: a **record** is one entry of the ledger; a **frame** is a record on disk (postcard, then
+//! CRC-32, then COBS, ended by a zero byte); a **cause** is why footage is missing.
+//!
+//! Compatibility: postcard numbers the variants of an enum in their order. Variants and fields are
+//! therefore only ever appended; golden tests in `tests/golden.rs` fail when one moves.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod cause;
+pub mod frame;
+pub mod ids;
+pub mod ledger;
+pub mod segment;
+pub mod time;
+pub mod volume;
