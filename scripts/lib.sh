@@ -1,6 +1,6 @@
 # What every script here shares: a place to stand, words for the reader, and the toolchain.
 # Sourced, never run. Bash, as found on Debian 12 and later.
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034 # what is set here is read by those who source it
 
 set -euo pipefail
 
@@ -51,6 +51,9 @@ as_root() {
     fi
 }
 
+# os NAME: a value of os-release (ID, VERSION_ID, VERSION_CODENAME); empty where it is not said.
+os() { sed -n "s/^$1=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" /etc/os-release; }
+
 # The oldest Rust that the workspace accepts. Cargo.toml is the only place that says it.
 minimum_rust() { sed -n 's/^rust-version = "\([0-9.]*\)".*/\1/p' "$TOP/Cargo.toml"; }
 
@@ -63,7 +66,7 @@ rust_is_usable() {
     minimum=$(minimum_rust)
     for tool in cargo rustc; do
         have=$("$tool" --version 2>/dev/null | awk '{ print $2 }') || return 1
-        [[ -n $have ]] && version_at_least "$have" "$minimum" || return 1
+        if [[ -z $have ]] || ! version_at_least "$have" "$minimum"; then return 1; fi
     done
 }
 
@@ -86,4 +89,4 @@ TOOLS=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/holdfast/tools
 # cargo-deny: its version, and where setup.sh puts it. The release of the system is in the path since a program built on a
 # newer one does not start on an older one that shares the home folder (glibc).
 CARGO_DENY_VERSION=0.20.2
-CARGO_DENY=$TOOLS/cargo-deny-$CARGO_DENY_VERSION-$(. /etc/os-release && printf '%s%s' "$ID" "${VERSION_ID:-}")/bin/cargo-deny
+CARGO_DENY=$TOOLS/cargo-deny-$CARGO_DENY_VERSION-$(os ID)$(os VERSION_ID)/bin/cargo-deny

@@ -2,6 +2,7 @@
 # The rules of this tree that no compiler and no linter knows: rules.sh (part of make check)
 #
 # Each rule is a function that prints its breaches, one a line, and nothing where it is kept. All are shown at once.
+# shellcheck disable=SC2317 # the rules are called by their names, at the end
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 

@@ -68,7 +68,7 @@ unobtainable() {
         version=$(candidate "$package")
         case $package in
             rustc-web | cargo-web)
-                [[ -n $version ]] && version_at_least "$version" "$(minimum_rust)" || say "$package"
+                if [[ -z $version ]] || ! version_at_least "$version" "$(minimum_rust)"; then say "$package"; fi
                 ;;
             *) [[ -n $version ]] || say "$package" ;;
         esac
@@ -83,7 +83,7 @@ update_lists() {
 
 install() {
     # --no-remove: no task of ours is worth a package that the person chose (an older rustc, say).
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q=2 -o DPkg::Lock::Timeout=300 \
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -q=2 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
         install --yes --no-install-recommends --no-remove "$@"
 }
 
@@ -102,7 +102,7 @@ install_packages() {
         mapfile -t absent < <(unobtainable "${lacking[@]}")
     fi
     if ((${#absent[@]})); then
-        suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-SUITE}")
+        suite=$(os VERSION_CODENAME)
         die "apt knows no good enough package: ${absent[*]}" \
             "Debian 12 and 13 have them all; Rust $(minimum_rust) or later comes from their security suite. If it is missing, add this line" \
             "to /etc/apt/sources.list and run make again:" \
