@@ -31,6 +31,7 @@ scripts/setup.sh check
 need_rust
 step "format" cargo fmt --all --check
 step "the tree's own rules" scripts/rules.sh
+step "each rule can be broken" scripts/rules-test.sh
 step "shell scripts" shell_scripts
 step "clippy, warnings are errors" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 step "documentation" documentation

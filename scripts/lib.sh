@@ -3,6 +3,8 @@
 # shellcheck shell=bash disable=SC2034 # what is set here is read by those who source it
 
 set -euo pipefail
+# A failure inside $(...) is a failure.
+shopt -s inherit_errexit
 
 # The checkout's own folder; every script works from there, wherever it was called from.
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)

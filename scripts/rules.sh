@@ -27,28 +27,32 @@ rule_decisions_have_unique_numbers() {
 }
 
 # The compiler forbids files, clocks, threads and the heap in these crates as long as these three things hold.
-rule_core_and_wire_stay_no_std() {
-    local crate
-    for crate in core wire; do
-        grep -qxF '#![no_std]' "app/$crate/src/lib.rs" \
-            || say "app/$crate/src/lib.rs: no line '#![no_std]': without it the compiler no longer keeps files, clocks and the heap out of holdfast-$crate"
-        git ls-files "app/$crate/src/*.rs" | while read -r path; do
-            # Tests may use std: what follows #[cfg(test)] is theirs, the next item, or from `mod` on the rest of the file.
+rule_core_wire_and_board_stay_no_std() {
+    local crate path built
+    for crate in app/core app/wire board; do
+        grep -qxF '#![no_std]' "$crate/src/lib.rs" \
+            || say "$crate/src/lib.rs: no line '#![no_std]': without it the compiler no longer keeps files, clocks and the heap out of this crate"
+        git ls-files "$crate/src/*.rs" | while read -r path; do
+            [[ -f $path ]] || continue
+            # Tests may use std: what follows #[cfg(test)] is theirs, the next item, or from `mod NAME {` on the rest of the file.
             awk -v path="$path" '
                 /^[ \t]*\/\// { next }
-                test && /mod / { exit }
+                test && /mod .*\{/ { exit }
                 test { test = 0; next }
                 /#\[cfg\(test\)\]/ { test = 1; next }
                 /extern crate (std|alloc)/ {
-                    print path ":" NR ": " $0 ": the core decides without files, clocks or heap; do this in app/src, or under #[cfg(test)]"
+                    print path ":" NR ": " $0 " <- files, clocks and the heap belong into app/src; tests may, under #[cfg(test)]"
                 }' "$path"
         done
         # A dependency built with its std or alloc feature brings the heap in by the back door, and breaks a build for bare metal.
-        cargo tree --locked --offline --package "holdfast-$crate" --edges normal,no-proc-macro --prefix none --format '{p} [{f}]' 2>/dev/null \
-            | grep -E '[[,](std|alloc|use-std|use-alloc)[],]' | sort -u \
-            | sed "s|^|app/$crate/Cargo.toml: built with std or alloc: |; s|\$|; take default-features = false|" || true
+        built=$(features "$crate" 2>&1) || say "$crate/Cargo.toml: cargo tree cannot read it: $built"
+        grep -E '[[,](std|alloc|use-std|use-alloc)[],]' <<<"$built" | sort -u \
+            | sed "s|^|$crate/Cargo.toml: a dependency is built with std or alloc: |; s|\$| <- take it with default-features = false|" || true
     done
 }
+
+# features FOLDER: each dependency of a crate with the features that it is built with; procedural macros run on the host and do not count.
+features() { cargo tree --locked --manifest-path "$1/Cargo.toml" --edges normal,no-proc-macro --prefix none --format '{p} [{f}]'; }
 
 rule_files_stay_short() {
     local path lines
@@ -77,8 +81,8 @@ rule_links_of_documents_lead_somewhere() {
     local path target
     git ls-files '*.md' | while read -r path; do
         [[ -f $path ]] || continue
-        { grep -oE '\]\([^)#: ]+' "$path" || true; } | cut -c3- | while read -r target; do
-            [[ -e $(dirname "$path")/$target ]] || say "$path: links to $target, which is not there"
+        { grep -oE '\]\([^)# ]+' "$path" || true; } | cut -c3- | while read -r target; do
+            [[ $target == *:* || -e $(dirname "$path")/$target ]] || say "$path: links to $target, which is not there"
         done
     done
 }
