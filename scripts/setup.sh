@@ -89,11 +89,12 @@ install() {
 
 install_packages() {
     local -a wanted lacking absent
-    local suite
     mapfile -t wanted < <("$@")
     mapfile -t lacking < <(missing "${wanted[@]}")
     ((${#lacking[@]})) || return 0
     say "to be installed: ${lacking[*]}"
+    ((EUID == 0)) || command -v sudo >/dev/null \
+        || die "packages are missing, we are not root, and there is no sudo." "as root: apt-get install ${lacking[*]}"
     command -v apt-get >/dev/null || die "no apt-get here, so these cannot be installed: ${lacking[*]}" "install them (or what your system calls them) by hand."
 
     mapfile -t absent < <(unobtainable "${lacking[@]}")
@@ -102,12 +103,14 @@ install_packages() {
         mapfile -t absent < <(unobtainable "${lacking[@]}")
     fi
     if ((${#absent[@]})); then
-        suite=$(os VERSION_CODENAME)
-        die "apt knows no good enough package: ${absent[*]}" \
-            "Debian 12 and 13 have them all; Rust $(minimum_rust) or later comes from their security suite. If it is missing, add this line" \
-            "to /etc/apt/sources.list and run make again:" \
-            "    deb http://security.debian.org/debian-security $suite-security main" \
-            "or put a cargo and rustc of $(minimum_rust) or later on PATH."
+        if grep -q '^\(rustc\|cargo\)-web$' <<<"$(printf '%s\n' "${absent[@]}")"; then
+            die "apt knows no Rust of $(minimum_rust) or later: ${absent[*]}" \
+                "it comes from Debian's security suite. If that is not among apt's sources, add this line to /etc/apt/sources.list and run make again:" \
+                "    deb http://security.debian.org/debian-security $(os VERSION_CODENAME)-security main" \
+                "If it is, the network is at fault. Or put a cargo and rustc of $(minimum_rust) or later on PATH."
+        fi
+        die "apt knows no such package: ${absent[*]}" \
+            "Debian 12 and 13 have them all in main: look at apt's messages above, at the network and at /etc/apt/sources.list."
     fi
     # Lists that are days old name files that are gone: once more with fresh ones before giving up.
     install "${lacking[@]}" || {
