@@ -20,6 +20,7 @@ advisories() {
         deny --offline check --hide-inclusion-graph advisories
     else
         warn "ADVISORIES WERE NOT CHECKED: the RustSec database could not be fetched (${fetched:-time-out})"
+        return "$UNDONE"
     fi
 }
 
@@ -37,5 +38,4 @@ step "clippy, warnings are errors" cargo clippy --quiet --locked --workspace --a
 step "documentation" documentation
 step "licences, sources and versions of dependencies" deny check --hide-inclusion-graph bans licenses sources
 step "known holes in dependencies" advisories
-say
-say "make check: all passed"
+all_passed "make check"

@@ -22,7 +22,10 @@ die() {
 }
 
 # step HEADING COMMAND...: runs one step of a task under a heading, and says how long it took.
-# A failing step ends the script: the last line of the output names it.
+# A failing step ends the script: the last line of the output names it. A step that could not be made ends with UNDONE: it does not
+# fail the task, and never counts as passed: its heading is kept for `all_passed`.
+UNDONE=75
+undone=()
 step() {
     local heading=$1 started=$EPOCHSECONDS status=0
     shift
@@ -35,11 +38,24 @@ step() {
     )
     status=$?
     set -e
+    if ((status == UNDONE)); then
+        undone+=("$heading")
+        printf '== %s: NOT DONE, see above\n' "$heading"
+        return
+    fi
     if ((status != 0)); then
         printf '== %s: FAILED after %s s (exit %s)\n' "$heading" "$((EPOCHSECONDS - started))" "$status" >&2
         exit "$status"
     fi
     printf '== %s: ok, %s s\n' "$heading" "$((EPOCHSECONDS - started))"
+}
+
+# all_passed TASK: the last line of a task that got to its end.
+all_passed() {
+    local heading
+    printf '\n'
+    for heading in "${undone[@]}"; do warn "$1: NOT DONE: $heading"; done
+    if ((${#undone[@]})); then say "$1: all else passed"; else say "$1: all passed"; fi
 }
 
 # as_root COMMAND...: with sudo when we are not root already.

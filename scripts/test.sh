@@ -8,5 +8,4 @@ need_rust
 # The programs first: the end-to-end tests start `holdfast` and `lab` from target/debug, and cargo builds no other crate's programs for a test.
 step "build" cargo build --locked --workspace --bins
 step "tests" cargo test --locked --workspace --no-fail-fast
-say
-say "make test: all passed"
+all_passed "make test"
