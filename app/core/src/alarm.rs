@@ -1,8 +1,29 @@
-//! Alarms: conditions that a person should know, after the states of ISA-18.2. (Types; the machine follows.)
+//! Alarms: conditions that a person should know, after the states of ISA-18.2.
+//!
+//! Words: a condition is **raised** when it begins and **cleared** when it is over; the **on-delay** keeps short
+//! conditions from becoming alarms, the **off-delay** keeps an alarm that flickers from ringing again and again; a
+//! **latched** alarm stays until a person acknowledges it, even when its condition is over; an **occurrence** is a condition
+//! that is over as soon as it is seen.
+//!
+//! ```text
+//! Quiet ─raise─▶ Rising ─on-delay─▶ Standing ─clear─▶ Falling ─off-delay─▶ Quiet, or Returned if latched
+//!   ▲              │ clear            ▲   acknowledge: noted in Standing and Falling            │
+//!   └──────────────┘                  └──── raise (from Falling, Returned) ◀── acknowledge ─▶ Quiet
+//! ```
+//!
+//! Severity, delays and latching of every alarm are one table, [`rule`]. The table of alarms is bounded: when it is
+//! full, a quiet one makes room, else the one of lowest severity, if the new one is worse; else the new one is not taken.
+//! Both losses are counted. What was told of a lost alarm stays said.
 
 use crate::event::{Failure, Fault, Label};
 use crate::settings::{CameraIndex, VolumeIndex};
-use crate::time::Wall;
+use crate::time::{Mono, Now, Wall};
+use core::time::Duration;
+use heapless::Vec;
+
+/// Most alarms that are known at once: for each of 32 cameras lost, access, dropped and two tracks; for each of 8 volumes
+/// faulted and repaired; three of the device: 179, and some room for cameras with more tracks.
+pub const MAX_ALARMS: usize = 192;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -85,4 +106,247 @@ pub struct AlarmNotice {
     pub count: u32,
     /// What exactly.
     pub detail: Detail,
+}
+
+/// What is fixed about an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Rule {
+    severity: Severity,
+    on: Duration,
+    off: Duration,
+    latch: Latch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Latch {
+    /// Over with its condition.
+    Open,
+    /// Over when a person has acknowledged it.
+    Latched,
+}
+
+/// The one table of alarms.
+const fn rule(key: &AlarmKey) -> Rule {
+    use Latch::{Latched, Open};
+    use Severity::{Critical, High, Low, Medium};
+    let (severity, on, off, latch) = match key {
+        // A camera's reboot of a few seconds is no alarm; one that comes and goes is one alarm.
+        AlarmKey::CameraLost(_) => (High, 10, 30, Open),
+        // It will not pass by itself.
+        AlarmKey::CameraAccess(_) => (High, 0, 0, Open),
+        // Latched, and its condition lasts for the session: named once, not at each reconnect.
+        AlarmKey::TrackNotRecorded(..) => (Low, 0, 0, Latched),
+        // An occurrence for each GOP: one alarm until half a minute has passed without any.
+        AlarmKey::FootageDropped(_) => (High, 0, 30, Latched),
+        // A disk that failed once will fail again: at once, and not forgotten when it comes back.
+        AlarmKey::VolumeFaulted(_) => (Critical, 0, 0, Latched),
+        AlarmKey::VolumeRepaired(_) => (Medium, 0, 0, Latched),
+        AlarmKey::NothingRecords => (Critical, 0, 0, Latched),
+        // A device without a battery clock waits that long for the network's time at every start.
+        AlarmKey::ClockUntrusted => (Medium, 60, 0, Open),
+        AlarmKey::ClockStepped => (Medium, 0, 0, Latched),
+    };
+    Rule { severity, on: Duration::from_secs(on), off: Duration::from_secs(off), latch }
+}
+
+/// The alarms of the device.
+#[derive(Debug, Default)]
+pub(crate) struct Alarms {
+    table: Vec<Alarm, MAX_ALARMS>,
+    evicted: u32,
+}
+
+#[derive(Clone, Debug)]
+struct Alarm {
+    key: AlarmKey,
+    phase: Phase,
+    since: Wall,
+    count: u32,
+    detail: Detail,
+    /// State and count that the shell was told of.
+    told: (AlarmState, u32),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Quiet,
+    Rising { due: Mono },
+    Standing(Known),
+    Falling { due: Mono, known: Known },
+    Returned,
+}
+
+/// Whether a person acknowledged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    No,
+    Yes,
+}
+
+impl Alarms {
+    /// A condition holds. Told again with another detail, the newer one is kept for the next notice.
+    pub(crate) fn raise(&mut self, now: Now, key: AlarmKey, detail: Detail) {
+        let Some(alarm) = self.find_or_take(&key) else { return };
+        alarm.detail = detail;
+        match alarm.phase {
+            Phase::Quiet => {
+                alarm.since = now.wall;
+                alarm.phase = Phase::Rising { due: now.mono + rule(&key).on };
+                alarm.advance(now.mono);
+            }
+            Phase::Returned => {
+                alarm.since = now.wall;
+                alarm.stand();
+            }
+            Phase::Falling { known, .. } => alarm.phase = Phase::Standing(known),
+            Phase::Rising { .. } | Phase::Standing(_) => {}
+        }
+    }
+
+    /// A condition is over.
+    pub(crate) fn clear(&mut self, now: Mono, key: &AlarmKey) {
+        let Some(alarm) = self.find(key) else { return };
+        match alarm.phase {
+            Phase::Rising { .. } => alarm.phase = Phase::Quiet,
+            Phase::Standing(known) => {
+                alarm.phase = Phase::Falling { due: now + rule(key).off, known };
+                alarm.advance(now);
+            }
+            Phase::Quiet | Phase::Falling { .. } | Phase::Returned => {}
+        }
+    }
+
+    /// A condition without detail holds or is over.
+    pub(crate) fn set(&mut self, now: Now, key: AlarmKey, holds: bool) {
+        if holds { self.raise(now, key, Detail::None) } else { self.clear(now.mono, &key) }
+    }
+
+    /// Something happened that is over already. Units and bytes of one alarm add up.
+    pub(crate) fn occur(&mut self, now: Now, key: AlarmKey, detail: Detail) {
+        let before = self.find(&key).filter(|alarm| alarm.outward() != AlarmState::Normal).map(|a| a.detail);
+        let detail = match (before, detail) {
+            (Some(Detail::Units(before)), Detail::Units(more)) => Detail::Units(before.saturating_add(more)),
+            (Some(Detail::Bytes(before)), Detail::Bytes(more)) => Detail::Bytes(before.saturating_add(more)),
+            (_, detail) => detail,
+        };
+        self.raise(now, key.clone(), detail);
+        self.clear(now.mono, &key);
+    }
+
+    /// A person has seen it.
+    pub(crate) fn acknowledge(&mut self, key: &AlarmKey) {
+        let Some(alarm) = self.find(key) else { return };
+        alarm.phase = match alarm.phase {
+            Phase::Standing(_) => Phase::Standing(Known::Yes),
+            Phase::Falling { due, known: _ } => Phase::Falling { due, known: Known::Yes },
+            Phase::Returned => Phase::Quiet,
+            Phase::Quiet => Phase::Quiet,
+            Phase::Rising { due } => Phase::Rising { due },
+        };
+    }
+
+    /// Does what is due at `now`.
+    pub(crate) fn advance(&mut self, now: Mono) {
+        self.table.iter_mut().for_each(|alarm| alarm.advance(now));
+    }
+
+    /// When it wants to be called again at the latest.
+    pub(crate) fn deadline(&self) -> Option<Mono> {
+        let due = |alarm: &Alarm| match alarm.phase {
+            Phase::Rising { due } | Phase::Falling { due, .. } => Some(due),
+            Phase::Quiet | Phase::Standing(_) | Phase::Returned => None,
+        };
+        self.table.iter().filter_map(due).min()
+    }
+
+    /// The next change that the shell has not been told of.
+    pub(crate) fn poll_effect(&mut self) -> Option<AlarmNotice> {
+        self.table.iter_mut().find_map(Alarm::poll_notice)
+    }
+
+    /// How many alarms were lost, since more conditions held than the table has room for.
+    pub(crate) const fn evicted(&self) -> u32 {
+        self.evicted
+    }
+
+    fn find(&mut self, key: &AlarmKey) -> Option<&mut Alarm> {
+        self.table.iter_mut().find(|alarm| alarm.key == *key)
+    }
+
+    fn find_or_take(&mut self, key: &AlarmKey) -> Option<&mut Alarm> {
+        if self.find(key).is_none() {
+            self.make_room(rule(key).severity)?;
+            let (phase, told) = (Phase::Quiet, (AlarmState::Normal, 0));
+            let alarm =
+                Alarm { key: key.clone(), phase, since: Wall(0), count: 0, detail: Detail::None, told };
+            self.table.push(alarm).ok()?;
+        }
+        self.find(key)
+    }
+
+    /// `None` if there is no room for an alarm of this severity.
+    fn make_room(&mut self, severity: Severity) -> Option<()> {
+        if !self.table.is_full() {
+            return Some(());
+        }
+        let worth = |alarm: &Alarm| (alarm.phase != Phase::Quiet, rule(&alarm.key).severity);
+        let (place, least) = self.table.iter().map(worth).enumerate().min_by_key(|(_, worth)| *worth)?;
+        if least >= (true, severity) {
+            self.evicted = self.evicted.saturating_add(1);
+            return None;
+        }
+        if least.0 {
+            self.evicted = self.evicted.saturating_add(1);
+        }
+        self.table.remove(place);
+        Some(())
+    }
+}
+
+impl Alarm {
+    fn stand(&mut self) {
+        self.count = self.count.saturating_add(1);
+        self.phase = Phase::Standing(Known::No);
+    }
+
+    fn advance(&mut self, now: Mono) {
+        match self.phase {
+            Phase::Rising { due } if due <= now => self.stand(),
+            Phase::Falling { due, known } if due <= now => {
+                self.phase = match (rule(&self.key).latch, known) {
+                    (Latch::Latched, Known::No) => Phase::Returned,
+                    (Latch::Latched, Known::Yes) | (Latch::Open, Known::No | Known::Yes) => Phase::Quiet,
+                };
+            }
+            Phase::Quiet
+            | Phase::Rising { .. }
+            | Phase::Standing(_)
+            | Phase::Falling { .. }
+            | Phase::Returned => {}
+        }
+    }
+
+    const fn outward(&self) -> AlarmState {
+        match self.phase {
+            Phase::Quiet | Phase::Rising { .. } => AlarmState::Normal,
+            Phase::Standing(Known::No) | Phase::Falling { known: Known::No, .. } => {
+                AlarmState::Unacknowledged
+            }
+            Phase::Standing(Known::Yes) | Phase::Falling { known: Known::Yes, .. } => {
+                AlarmState::Acknowledged
+            }
+            Phase::Returned => AlarmState::ReturnedUnacknowledged,
+        }
+    }
+
+    fn poll_notice(&mut self) -> Option<AlarmNotice> {
+        let told = (self.outward(), self.count);
+        let (state, count) = told;
+        if told == self.told {
+            return None;
+        }
+        self.told = told;
+        let (key, severity) = (self.key.clone(), rule(&self.key).severity);
+        Some(AlarmNotice { key, severity, state, since: self.since, count, detail: self.detail })
+    }
 }

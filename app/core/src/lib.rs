@@ -1,9 +1,98 @@
-//! What Holdfast decides.
+//! What Holdfast decides: pure machines, events in, effects out. No files, sockets, threads, clocks, and no
+//! allocator: the compiler forbids them here, so a year of faults is simulated in seconds.
+//!
+//! Words: an **event** is a fact that the shell tells ([`event`]); an **effect** is a decision that the shell carries out
+//! ([`effect`]); the **shell** is the one loop that knows the world.
+//!
+//! # The drive contract
+//!
+//! 1. Call [`Appliance::handle`] with both clocks and one event. The first is [`event::Event::Start`].
+//! 2. Call [`Appliance::poll_effect`] until it is empty, and carry out each effect. Each says what is owed for it.
+//! 3. Sleep until [`Appliance::poll_timeout`] or the next event, whichever comes first. At the timeout the event is
+//!    [`event::Event::Tick`].
+//! 4. End the loop at [`effect::Effect::Finished`].
+//!
+//! Time is an argument, randomness comes from the seed in the settings: the same events give the same effects.
+//!
+//! ```
+//! use core::time::Duration;
+//! use holdfast_core::Appliance;
+//! use holdfast_core::effect::{CameraEffect, Effect, VolumeEffect};
+//! use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
+//! use holdfast_core::settings::{CameraSettings, Settings};
+//! use holdfast_core::time::{Mono, Now, Wall};
+//! use std::collections::VecDeque;
+//!
+//! let mut core = Appliance::new(Settings {
+//!     cameras: [CameraSettings::default()].into_iter().collect(),
+//!     volumes: 1,
+//!     stall: Duration::from_secs(10),
+//!     clock_floor: Wall::from_secs(1_700_000_000),
+//!     seed: 1,
+//! });
+//! // A world without trouble, whose clock only moves when the loop sleeps.
+//! let mut now = Now { mono: Mono(0), wall: Wall::from_secs(1_800_000_000) };
+//! let mut events = VecDeque::from([Event::Start]);
+//! let mut finished = false;
+//! while !finished {
+//!     // The next event, or sleep until the timeout.
+//!     let event = events.pop_front().unwrap_or_else(|| {
+//!         let wake = core.poll_timeout().expect("it runs");
+//!         now = Now { mono: wake, wall: now.wall + wake.since(now.mono) };
+//!         if now.mono > Mono(5_000_000_000) { Event::Stop } else { Event::Tick }
+//!     });
+//!     core.handle(now, event);
+//!     while let Some(effect) = core.poll_effect() {
+//!         match effect {
+//!             Effect::Camera(camera, CameraEffect::Connect { .. }) => {
+//!                 let answer = CameraEvent::Streaming { video: true, audio: false };
+//!                 events.push_back(Event::Camera(camera, answer));
+//!             }
+//!             Effect::Camera(camera, CameraEffect::Disconnect) => {
+//!                 events.push_back(Event::Camera(camera, CameraEvent::TornDown));
+//!             }
+//!             Effect::Volume(volume, VolumeEffect::Open) => {
+//!                 events.push_back(Event::Volume(volume, VolumeEvent::Ready));
+//!             }
+//!             Effect::Volume(volume, VolumeEffect::Close) => {
+//!                 events.push_back(Event::Volume(volume, VolumeEvent::Closed));
+//!             }
+//!             Effect::Finished => finished = true,
+//!             told => println!("{told:?}"),
+//!         }
+//!     }
+//! }
+//! assert_eq!(core.poll_timeout(), None);
+//! ```
+//!
+//! # The machines
+//!
+//! | file | decides |
+//! |---|---|
+//! | `appliance.rs` | who is told of an event, the order of effects, the end in good order |
+//! | `camera.rs` | when a camera is connected, given up, tried again |
+//! | `ladder.rs` | how long a failed camera waits |
+//! | `volume.rs` | when a volume is opened, closed, tried again |
+//! | `recording.rs` | which volume takes the footage |
+//! | `account.rs` | until when a camera's footage is durable on a volume, and why it is missing since |
+//! | `alarm.rs` | what a person is to know, and for how long |
+//! | `clock.rs` | which wall time footage gets, and whether it is believed |
+//! | `rng.rs` | chance, from a seed |
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod account;
 pub mod alarm;
+mod appliance;
+mod camera;
+mod clock;
 pub mod effect;
 pub mod event;
+mod ladder;
+mod recording;
+mod rng;
 pub mod settings;
 pub mod time;
+mod volume;
+
+pub use appliance::{Appliance, MAX_EFFECTS};

@@ -1,0 +1,286 @@
+//! The account of one camera on one volume: until when footage is durable there, and why it is missing
+//! since.
+//!
+//! Words: **covered until** is the end of the newest durable footage; a **hole** lies between it and the next footage;
+//! a **point** says that from some moment on footage is missing for a cause; the **standing** cause is the one in
+//! force now, if any.
+//!
+//! A hole is told once, when the footage after it is durable: it is cut at the points inside it, the first
+//! cause reaching back to where the hole begins. A point is also told at once, as `GapOpened`, so that a crash in the
+//! middle of a gap keeps its cause.
+//!
+//! Points of this session are monotonic moments: when the wall clock is corrected, they move with it. That is what
+//! turns the first minute of a device without a battery clock into the right minute.
+
+use crate::event::Cause;
+use crate::time::{Anchor, Mono, Span, Wall};
+use heapless::Vec;
+pub(crate) use holdfast_wire::segment::MAX_BEFORE as MAX_POINTS;
+
+/// Holes up to this, in microseconds, are no gap: three frames at 30 frames a second, the least that a person sees.
+/// Jitter of arrival stays below it.
+const TOLERANCE: i64 = 100_000;
+
+/// Footage that ends further than this, in microseconds, before what is covered says that the clock was set
+/// back: the account goes on from there. The same bound as for a harmless correction.
+const SET_BACK: i64 = 2_000_000;
+
+/// Footage that goes on this far beyond a point, in microseconds, refutes it. A point may lie before the end of
+/// the frame that came last, so it is the length of a frame at one frame a second.
+const REFUTED: i64 = 1_000_000;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    covered_until: Wall,
+    /// The furthest that was ever covered: further than `covered_until` only after the clock was set back.
+    furthest: Wall,
+    standing: Option<Cause>,
+    /// In order of time.
+    points: Vec<Point, MAX_POINTS>,
+    /// By how many microseconds the clock was set forward since the last hole.
+    forward: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Point {
+    since: Since,
+    cause: Cause,
+    told: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    /// From where durable footage ends.
+    Covered,
+    At(Mono),
+}
+
+impl Account {
+    /// The account of a camera that has no past: it begins with the session.
+    pub(crate) fn new(now: Mono, wall: Wall) -> Self {
+        let mut account =
+            Account { covered_until: wall, furthest: wall, standing: None, points: Vec::new(), forward: 0 };
+        account.stand(now, Some(Cause::Starting));
+        account
+    }
+
+    /// What the ledger says of the time before the session: footage until `covered_until`, then `cause`.
+    pub(crate) fn remember(&mut self, covered_until: Wall, cause: Cause) {
+        self.covered_until = covered_until;
+        self.furthest = covered_until;
+        if self.make_room(cause) == Room::None {
+            // The newest stretch joins the one before it: the past, perhaps days, weighs more than a minute.
+            self.points.pop();
+        }
+        // Room was just made.
+        let _ = self.points.insert(0, Point { since: Since::Covered, cause, told: false });
+    }
+
+    /// What the volume truly holds, read again after a fault: what is missing of it is part of the hole.
+    pub(crate) fn correct(&mut self, covered_until: Wall) {
+        self.covered_until = covered_until;
+        self.furthest = covered_until;
+    }
+
+    /// From `since` on this is why footage is missing; `None`: it should flow.
+    pub(crate) fn stand(&mut self, since: Mono, cause: Option<Cause>) {
+        if self.standing == cause {
+            return;
+        }
+        self.standing = cause;
+        if let Some(cause) = cause {
+            self.note(since, cause);
+        }
+    }
+
+    /// From `since` on this cause and no other, whatever had been noted after it.
+    pub(crate) fn supersede(&mut self, since: Mono, cause: Cause) {
+        if self.standing == Some(cause) {
+            return;
+        }
+        self.points.retain(|point| match point.since {
+            Since::Covered => true,
+            Since::At(at) => at < since,
+        });
+        self.stand(since, Some(cause));
+    }
+
+    /// Footage is missing from `since` on for this cause, although it should flow.
+    pub(crate) fn note(&mut self, since: Mono, cause: Cause) {
+        let since = match self.points.last() {
+            Some(last) if last.cause == cause => return,
+            Some(Point { since: Since::At(last), .. }) => since.max(*last),
+            Some(_) | None => since,
+        };
+        self.push(Since::At(since), cause);
+    }
+
+    /// Why footage is missing now, if a lasting cause is known.
+    pub(crate) const fn standing(&self) -> Option<Cause> {
+        self.standing
+    }
+
+    /// The wall clock was set by this many microseconds.
+    pub(crate) fn clock_set(&mut self, by: i64) {
+        self.forward = self.forward.saturating_add(by).max(0);
+    }
+
+    /// Footage became durable. Calls `gap` for each part of the hole before it, in order, none empty, none overlapping.
+    pub(crate) fn stored(&mut self, span: Span, anchor: &Anchor, mut gap: impl FnMut(Span, Cause)) {
+        if span.is_empty() {
+            return;
+        }
+        if self.covered_until.micros_since(span.to) > SET_BACK {
+            self.covered_until = span.from;
+        }
+        if span.from.micros_since(self.covered_until) > TOLERANCE {
+            self.close(span.from, anchor, &mut gap);
+        }
+        self.covered_until = self.covered_until.max(span.to);
+        self.furthest = self.furthest.max(span.to);
+        self.refute(anchor);
+        if let (Some(cause), true) = (self.standing, self.points.is_empty()) {
+            self.push(Since::Covered, cause);
+        }
+    }
+
+    /// The next point that the ledger has not been told of.
+    pub(crate) fn poll_opened(&mut self, anchor: &Anchor) -> Option<(Wall, Cause)> {
+        let covered_until = self.covered_until;
+        let (place, point) = self.points.iter_mut().enumerate().find(|(_, point)| !point.told)?;
+        point.told = true;
+        let from = if place == 0 { covered_until } else { point.wall(anchor).max(covered_until) };
+        Some((from, point.cause))
+    }
+
+    /// The volume failed: what its ledger was told may not have reached it.
+    pub(crate) fn tell_again(&mut self) {
+        self.points.iter_mut().for_each(|point| point.told = false);
+    }
+
+    fn close(&mut self, to: Wall, anchor: &Anchor, gap: &mut impl FnMut(Span, Cause)) {
+        // A clock that was set back and is now set forward again passes over what was covered before.
+        let from =
+            if self.furthest < to { self.furthest.max(self.covered_until) } else { self.covered_until };
+        let noted = self.points.iter().take_while(|point| point.wall(anchor) < to).count();
+        let mut part = Part { from, cause: Cause::Lost };
+        match self.points.first() {
+            Some(first) if noted > 0 => part.cause = first.cause,
+            Some(_) | None if self.forward > 0 => {
+                part.cause = Cause::ClockStepped;
+                let rest = Wall(from.0.saturating_add(self.forward));
+                if to.micros_since(rest) > TOLERANCE {
+                    part.turn(rest, Cause::Lost, gap);
+                }
+            }
+            Some(_) | None => {}
+        }
+        for point in self.points.iter().take(noted).skip(1) {
+            part.turn(point.wall(anchor), point.cause, gap);
+        }
+        part.end(to, gap);
+        self.points = self.points.iter().skip(noted).copied().collect();
+        self.forward = 0;
+    }
+
+    /// Drops the points that footage went on beyond.
+    fn refute(&mut self, anchor: &Anchor) {
+        let covered_until = self.covered_until;
+        let refuted = self
+            .points
+            .iter()
+            .take_while(|point| match point.since {
+                Since::Covered => true,
+                Since::At(_) => covered_until.micros_since(point.wall(anchor)) > REFUTED,
+            })
+            .count();
+        if refuted > 0 {
+            self.points = self.points.iter().skip(refuted).copied().collect();
+        }
+    }
+
+    fn push(&mut self, since: Since, cause: Cause) {
+        if self.make_room(cause) == Room::None {
+            return;
+        }
+        let since = match self.points.last() {
+            // What stood last was absorbed: its stretch belongs to this one now.
+            Some(last) if last.cause == cause => return,
+            Some(_) | None => since,
+        };
+        // Room was just made.
+        let _ = self.points.push(Point { since, cause, told: false });
+    }
+
+    /// When full, the point that says least is absorbed by the one after it, if it says less than `cause`.
+    fn make_room(&mut self, cause: Cause) -> Room {
+        if !self.points.is_full() {
+            return Room::Free;
+        }
+        let weakest = self.points.iter().enumerate().min_by_key(|(_, point)| weight(point.cause));
+        match weakest {
+            Some((place, point)) if weight(point.cause) < weight(cause) => {
+                let since = point.since;
+                self.points.remove(place);
+                if let Some(next) = self.points.get_mut(place) {
+                    next.since = since;
+                }
+                Room::Free
+            }
+            Some(_) | None => Room::None,
+        }
+    }
+}
+
+/// Whether a point can be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    Free,
+    None,
+}
+
+/// The part of a hole that is being told.
+struct Part {
+    from: Wall,
+    cause: Cause,
+}
+
+impl Part {
+    /// From `at` on the cause is another.
+    fn turn(&mut self, at: Wall, cause: Cause, gap: &mut impl FnMut(Span, Cause)) {
+        if cause != self.cause {
+            self.end(at, gap);
+            self.from = self.from.max(at);
+            self.cause = cause;
+        }
+    }
+
+    fn end(&self, at: Wall, gap: &mut impl FnMut(Span, Cause)) {
+        let span = Span::new(self.from, at);
+        if !span.is_empty() {
+            gap(span, self.cause);
+        }
+    }
+}
+
+impl Point {
+    fn wall(&self, anchor: &Anchor) -> Wall {
+        match self.since {
+            Since::Covered => Wall(i64::MIN),
+            Since::At(mono) => anchor.wall_at(mono),
+        }
+    }
+}
+
+/// How much a cause tells a person. When causes must be merged, the lighter ones go first.
+const fn weight(cause: Cause) -> u8 {
+    match cause {
+        Cause::Unknown => 0,
+        Cause::Lost => 1,
+        Cause::Starting => 2,
+        Cause::RingOverflow | Cause::ClockStepped => 3,
+        Cause::Stopped | Cause::Crashed | Cause::PowerLost => 4,
+        Cause::Camera(_) | Cause::Volume(_) | Cause::OnAnotherVolume => 4,
+    }
+}

@@ -1,0 +1,352 @@
+//! The whole device: takes each event to the machines that it concerns, and puts their answers together.
+//!
+//! Effects are not queued: each machine keeps what it owes in slots of its own (a command, a status that differs
+//! from the one told, a point not yet in the ledger), and `poll_effect` walks the slots. A caller that is late
+//! finds the newest decision, not a heap of old ones, and nothing can overflow. The only queue is that of ledger
+//! entries, which must not replace one another; [`crate::recording`] proves its bound for a caller that drains after
+//! every event.
+//!
+//! Order within one drain: the anchor, entries of ledgers, cameras, routes, volumes, alarms, the end. So what is to be
+//! written into a ledger comes before the command to close it.
+
+use crate::alarm::{AlarmKey, Alarms, Detail, MAX_ALARMS};
+use crate::camera::{Camera, Condition};
+use crate::clock::{Clock, Look};
+use crate::effect::{Effect, Entry};
+use crate::event::{CameraEvent, Event, Fault, VolumeEvent};
+use crate::recording::{MAX_ENTRIES, Recording};
+use crate::rng::Rng;
+use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, Settings, VolumeIndex};
+use crate::time::{Mono, Now};
+use crate::volume::Volume;
+use core::time::Duration;
+use heapless::Vec;
+
+/// Most effects that one drain can give: the anchor, the entries, four opened gaps, a command, a status and a
+/// route for each camera, a command and a notice for each volume, each alarm once, the end.
+pub const MAX_EFFECTS: usize =
+    1 + MAX_ENTRIES + MAX_CAMERAS * (crate::account::MAX_POINTS + 3) + MAX_VOLUMES * 2 + MAX_ALARMS + 1;
+
+/// The core wants to be called this often at least: to see a clock that was set while nothing else happened, and
+/// as proof of life of the loop.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+
+/// Everything that Holdfast decides. Drive it as the crate's page says. About 60 kB at full capacity: put it
+/// where there is room.
+#[derive(Debug)]
+pub struct Appliance {
+    life: Life,
+    heartbeat: Option<Mono>,
+    clock: Clock,
+    cameras: Vec<Camera, MAX_CAMERAS>,
+    volumes: Vec<Volume, MAX_VOLUMES>,
+    recording: Recording,
+    alarms: Alarms,
+    shown: Shown,
+    rng: Rng,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    New,
+    Running,
+    StoppingCameras,
+    ClosingVolumes,
+    /// `Finished` is owed.
+    Leaving,
+    Over,
+}
+
+/// The conditions that the alarms know, so that only changes reach them.
+#[derive(Debug)]
+struct Shown {
+    cameras: Vec<Condition, MAX_CAMERAS>,
+    volumes: Vec<Option<Fault>, MAX_VOLUMES>,
+    nothing_records: bool,
+    untrusted: bool,
+}
+
+impl Appliance {
+    /// A device that has not begun. Volumes above [`MAX_VOLUMES`] are left out; the configuration refuses them.
+    pub fn new(settings: Settings) -> Self {
+        let volumes = usize::from(settings.volumes).min(MAX_VOLUMES);
+        let cameras: Vec<Camera, MAX_CAMERAS> =
+            settings.cameras.iter().map(|camera| Camera::new(*camera, settings.stall)).collect();
+        let nowhen = Now { mono: Mono(0), wall: crate::time::Wall(0) };
+        Appliance {
+            life: Life::New,
+            heartbeat: None,
+            clock: Clock::new(&settings),
+            shown: Shown {
+                cameras: cameras.iter().map(|_| Condition::Well).collect(),
+                volumes: (0..volumes).map(|_| None).collect(),
+                nothing_records: false,
+                untrusted: false,
+            },
+            recording: Recording::new(nowhen, 0, 0),
+            cameras,
+            volumes: (0..volumes).map(|_| Volume::new()).collect(),
+            alarms: Alarms::default(),
+            rng: Rng::new(settings.seed),
+        }
+    }
+
+    /// Takes a fact. `now`: both clocks, read together just before; the monotonic one never runs backwards. Events
+    /// that fit no state (of a camera that is not there, before `Start`, after the end) change nothing.
+    ///
+    /// Drain [`Appliance::poll_effect`] before the next call; a debug build panics otherwise where ledger entries
+    /// could be lost.
+    pub fn handle(&mut self, now: Now, event: Event) {
+        debug_assert!(!self.recording.has_entries(), "poll_effect is to be drained after every handle");
+        match (self.life, &event) {
+            (Life::New, Event::Start) => self.start(now),
+            (Life::New, Event::Stop) => self.life = Life::Leaving,
+            (Life::New | Life::Leaving | Life::Over, _) => {}
+            (Life::Running | Life::StoppingCameras | Life::ClosingVolumes, _) => {
+                self.look_at_clocks(now);
+                self.take(now, event);
+            }
+        }
+        self.advance(now);
+    }
+
+    /// The next decision; call until it is empty. At most [`MAX_EFFECTS`] after one event.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        if let Some(anchor) = self.clock.poll_effect() {
+            return Some(Effect::SetAnchor(anchor));
+        }
+        if let Some(entry) = self.recording.poll_entry(self.clock.anchor()) {
+            return Some(entry);
+        }
+        let routed = self.recording.target().is_some();
+        for (index, camera) in (0u8..).zip(&mut self.cameras) {
+            if let Some(effect) = camera.poll_effect(routed) {
+                return Some(Effect::Camera(CameraIndex(index), effect));
+            }
+        }
+        if let Some(route) = self.recording.poll_route() {
+            return Some(route);
+        }
+        for (index, volume) in (0u8..).zip(&mut self.volumes) {
+            if let Some(effect) = volume.poll_effect() {
+                return Some(Effect::Volume(VolumeIndex(index), effect));
+            }
+        }
+        if let Some(notice) = self.alarms.poll_effect() {
+            return Some(Effect::Alarm(notice));
+        }
+        if self.life == Life::Leaving {
+            self.life = Life::Over;
+            return Some(Effect::Finished);
+        }
+        None
+    }
+
+    /// When to call `handle` with `Tick` if nothing else happens before: within a second while it runs, `None`
+    /// before `Start` and after the end. After a call at that moment it lies in the future.
+    pub fn poll_timeout(&self) -> Option<Mono> {
+        let heartbeat = self.heartbeat?;
+        let cameras = self.cameras.iter().filter_map(Camera::deadline);
+        let volumes = self.volumes.iter().filter_map(Volume::deadline);
+        let others = [self.alarms.deadline(), self.recording.deadline(&self.volumes)];
+        cameras.chain(volumes).chain(others.into_iter().flatten()).chain([heartbeat]).min()
+    }
+
+    /// How many alarms were lost in this session, since more conditions held than [`MAX_ALARMS`].
+    pub const fn alarms_evicted(&self) -> u32 {
+        self.alarms.evicted()
+    }
+
+    fn start(&mut self, now: Now) {
+        self.life = Life::Running;
+        self.clock.start(now);
+        self.recording = Recording::new(now, self.cameras.len(), self.volumes.len());
+        self.volumes.iter_mut().for_each(|volume| volume.open(now.mono));
+        self.cameras.iter_mut().for_each(|camera| camera.start(now.mono));
+    }
+
+    fn look_at_clocks(&mut self, now: Now) {
+        let by_micros = match self.clock.look(now) {
+            Look::Steady => return,
+            Look::Corrected(by) => return self.recording.clock_set(by),
+            Look::Stepped(by) => by,
+        };
+        self.recording.clock_set(by_micros);
+        for (index, volume) in (0u8..).zip(&self.volumes) {
+            if volume.ready_since().is_some() {
+                let entry = Entry::ClockStepped { at: now.wall, by_micros };
+                self.recording.enter(VolumeIndex(index), entry);
+            }
+        }
+        self.alarms.occur(now, AlarmKey::ClockStepped, Detail::Micros(by_micros));
+    }
+
+    fn take(&mut self, now: Now, event: Event) {
+        match event {
+            // A tick is done by `advance`; the clocks have been looked at.
+            Event::Start | Event::Tick | Event::ClockSynchronised(_) => {}
+            Event::Camera(index, event) => self.take_of_camera(now, index, event),
+            Event::Volume(index, event) => self.take_of_volume(now, index, event),
+            Event::Acknowledge(key) => self.alarms.acknowledge(&key),
+            Event::Stop => {
+                if self.life == Life::Running {
+                    self.life = Life::StoppingCameras;
+                    self.cameras.iter_mut().for_each(|camera| camera.stop(now.mono));
+                }
+            }
+        }
+    }
+
+    fn take_of_camera(&mut self, now: Now, index: CameraIndex, event: CameraEvent) {
+        let Some(camera) = self.cameras.get_mut(usize::from(index.0)) else { return };
+        camera.handle(now.mono, &event, &mut self.rng);
+        match event {
+            CameraEvent::Unsupported { track } => {
+                self.alarms.raise(now, AlarmKey::TrackNotRecorded(index, track), Detail::None);
+            }
+            CameraEvent::Dropped { span, units, bytes: _ } => {
+                self.recording.dropped(index, span, self.clock.anchor());
+                self.alarms.occur(now, AlarmKey::FootageDropped(index), Detail::Units(u64::from(units)));
+            }
+            CameraEvent::Streaming { .. }
+            | CameraEvent::Received { .. }
+            | CameraEvent::Failed(_)
+            | CameraEvent::TornDown => {}
+        }
+    }
+
+    fn take_of_volume(&mut self, now: Now, index: VolumeIndex, event: VolumeEvent) {
+        let Some(volume) = self.volumes.get_mut(usize::from(index.0)) else { return };
+        let anchor = self.clock.anchor();
+        match event {
+            VolumeEvent::Ready => {
+                if let Some((mono, fault)) = volume.ready(now.mono) {
+                    let entry = Entry::VolumeFaulted { at: anchor.wall_at(mono), fault };
+                    self.recording.enter(index, entry);
+                }
+                self.recording.volume_ready(index);
+            }
+            VolumeEvent::History { camera, covered_until, past } => {
+                self.recording.history(index, camera, covered_until, past, now.wall);
+            }
+            VolumeEvent::Repaired { segments: _, segment_bytes, ledger_bytes } => {
+                let bytes = Detail::Bytes(segment_bytes.saturating_add(ledger_bytes));
+                self.alarms.occur(now, AlarmKey::VolumeRepaired(index), bytes);
+            }
+            VolumeEvent::Stored { camera, span, frames: _, bytes: _ } => {
+                if volume.is_writing() {
+                    if let Some(camera) = self.cameras.get_mut(usize::from(camera.0)) {
+                        camera.stored(now.mono, span, anchor);
+                    }
+                    self.recording.stored(index, camera, span, anchor);
+                }
+            }
+            VolumeEvent::Faulted(fault) => {
+                volume.faulted(now.mono, fault);
+                self.tell_again(index);
+            }
+            VolumeEvent::Closed => {
+                volume.closed(now.mono);
+                self.tell_again(index);
+            }
+        }
+    }
+
+    /// Not at the end: a volume that is closed takes no entries any more.
+    fn tell_again(&mut self, index: VolumeIndex) {
+        if self.life == Life::Running {
+            self.recording.volume_faulted(index);
+        }
+    }
+
+    /// Does what is due, then lets the machines that watch others follow.
+    fn advance(&mut self, now: Now) {
+        match self.life {
+            Life::New => return,
+            Life::Leaving | Life::Over => {
+                self.heartbeat = None;
+                return;
+            }
+            Life::Running | Life::StoppingCameras | Life::ClosingVolumes => {}
+        }
+        self.heartbeat = Some(now.mono + HEARTBEAT);
+        for camera in &mut self.cameras {
+            camera.advance(now.mono, &mut self.rng);
+        }
+        self.volumes.iter_mut().for_each(|volume| volume.advance(now.mono));
+        if self.life == Life::Running {
+            if self.recording.choose(now.mono, &self.volumes) {
+                self.cameras.iter_mut().for_each(Camera::volume_lost);
+            }
+            self.recording.follow(now.mono, &self.cameras, &self.volumes);
+            self.watch_cameras(now);
+        }
+        if self.life == Life::StoppingCameras && self.cameras.iter().all(Camera::is_stopped) {
+            self.life = Life::ClosingVolumes;
+            self.volumes.iter_mut().for_each(|volume| volume.close(now.mono));
+        }
+        self.watch_volumes(now);
+        self.alarms.advance(now.mono);
+        if self.life == Life::ClosingVolumes && self.volumes.iter().all(Volume::is_over) {
+            self.life = Life::Leaving;
+            self.heartbeat = None;
+        }
+    }
+
+    fn watch_cameras(&mut self, now: Now) {
+        let routed = self.recording.target().is_some();
+        for ((index, camera), shown) in (0u8..).zip(&self.cameras).zip(&mut self.shown.cameras) {
+            let condition = camera.condition(routed);
+            if *shown == condition {
+                continue;
+            }
+            let key = |condition| match condition {
+                Condition::Well => None,
+                Condition::Lost(_) => Some(AlarmKey::CameraLost(CameraIndex(index))),
+                Condition::Refused(_) => Some(AlarmKey::CameraAccess(CameraIndex(index))),
+            };
+            if let Some(before) = key(*shown).filter(|before| Some(before) != key(condition).as_ref()) {
+                self.alarms.clear(now.mono, &before);
+            }
+            if let Some(key) = key(condition) {
+                self.alarms.raise(now, key, condition.detail());
+            }
+            *shown = condition;
+        }
+    }
+
+    fn watch_volumes(&mut self, now: Now) {
+        for ((index, volume), shown) in (0u8..).zip(&self.volumes).zip(&mut self.shown.volumes) {
+            let fault = volume.fault();
+            if *shown == fault {
+                continue;
+            }
+            let key = AlarmKey::VolumeFaulted(VolumeIndex(index));
+            match fault {
+                Some(fault) => self.alarms.raise(now, key, Detail::Volume(fault)),
+                None => self.alarms.clear(now.mono, &key),
+            }
+            *shown = fault;
+        }
+        let takes = |volume: &Volume| volume.ready_since().is_some() || volume.is_hopeful();
+        let nothing = !self.volumes.iter().any(takes);
+        if self.life == Life::Running && nothing != self.shown.nothing_records {
+            self.shown.nothing_records = nothing;
+            self.alarms.set(now, AlarmKey::NothingRecords, nothing);
+        }
+        let untrusted = !self.clock.anchor().trusted;
+        if untrusted != self.shown.untrusted {
+            self.shown.untrusted = untrusted;
+            self.alarms.set(now, AlarmKey::ClockUntrusted, untrusted);
+        }
+    }
+}
+
+impl Condition {
+    const fn detail(self) -> Detail {
+        match self {
+            Condition::Well | Condition::Lost(None) => Detail::None,
+            Condition::Lost(Some(failure)) | Condition::Refused(failure) => Detail::Camera(failure),
+        }
+    }
+}

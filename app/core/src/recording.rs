@@ -1,0 +1,238 @@
+//! Which volume takes the footage, and the account of what is missing where.
+//!
+//! Words: the **target** is the volume that takes the footage of all cameras now; a volume is **preferred** over
+//! those after it in the settings.
+//!
+//! Routing: the first ready volume in order. When another fails, the next ready one takes over at once; a
+//! preferred one that comes back has to be ready for 30 s first, or a loose plug would cut footage to pieces.
+//!
+//! Accounts: one for each camera and volume (see [`crate::account`]), since a disk has to tell the truth by itself when
+//! it is taken elsewhere. Why footage is missing on a volume is, in this order: it goes to another volume; the
+//! camera gives none; the volume failed; the ring dropped it; frames were lost.
+
+use crate::account::Account;
+use crate::camera::Camera;
+use crate::clock::mono_at;
+use crate::effect::{Effect, Entry};
+use crate::event::{Cause, Past};
+use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
+use crate::time::{Anchor, Mono, Now, Span, Wall};
+use crate::volume::{PROVEN, Volume};
+use heapless::{Deque, Vec};
+
+/// Most entries that wait to be polled. One event makes four gaps at most (a fragment closes one hole of one
+/// camera), or one entry of a volume's fault; with it may come a clock step, one entry for each volume.
+pub(crate) const MAX_ENTRIES: usize = 16;
+const _: () = assert!(crate::account::MAX_POINTS + MAX_VOLUMES < MAX_ENTRIES);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Recording {
+    target: Option<VolumeIndex>,
+    cameras: Vec<Books, MAX_CAMERAS>,
+    volumes: Vec<Acquaintance, MAX_VOLUMES>,
+    entries: Deque<(VolumeIndex, Entry), MAX_ENTRIES>,
+}
+
+/// The accounts of one camera.
+#[derive(Debug)]
+struct Books {
+    /// The target that the shell was told of.
+    told: Option<VolumeIndex>,
+    /// The target, once it holds footage of this camera.
+    delivering: Option<VolumeIndex>,
+    accounts: Vec<Account, MAX_VOLUMES>,
+}
+
+/// Whether a volume was ready in this session: then what its ledger says is not of another session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acquaintance {
+    New,
+    Known,
+}
+
+impl Recording {
+    /// Accounts that begin at `now`, for this many cameras and volumes.
+    pub(crate) fn new(now: Now, cameras: usize, volumes: usize) -> Self {
+        let books = || Books {
+            told: None,
+            delivering: None,
+            accounts: (0..volumes).map(|_| Account::new(now.mono, now.wall)).collect(),
+        };
+        Recording {
+            target: None,
+            cameras: (0..cameras).map(|_| books()).collect(),
+            volumes: (0..volumes).map(|_| Acquaintance::New).collect(),
+            entries: Deque::new(),
+        }
+    }
+
+    /// The volume that takes footage now.
+    pub(crate) const fn target(&self) -> Option<VolumeIndex> {
+        self.target
+    }
+
+    /// What the ledger of a volume says of a camera. `wall`: now.
+    pub(crate) fn history(
+        &mut self,
+        volume: VolumeIndex,
+        camera: CameraIndex,
+        until: Wall,
+        past: Past,
+        wall: Wall,
+    ) {
+        let known = self.volumes.get(usize::from(volume.0)).copied();
+        let Some(account) = self.account(camera, volume) else { return };
+        match known {
+            Some(Acquaintance::New) => account.remember(
+                until,
+                match past {
+                    Past::Stopped => Cause::Stopped,
+                    Past::Crashed => Cause::Crashed,
+                    Past::PowerLost => Cause::PowerLost,
+                },
+            ),
+            Some(Acquaintance::Known) => account.correct(until.min(wall)),
+            None => {}
+        }
+    }
+
+    /// A volume takes footage.
+    pub(crate) fn volume_ready(&mut self, volume: VolumeIndex) {
+        if let Some(acquaintance) = self.volumes.get_mut(usize::from(volume.0)) {
+            *acquaintance = Acquaintance::Known;
+        }
+    }
+
+    /// A volume failed in use or was not opened: what it was told is told again when it is back.
+    pub(crate) fn volume_faulted(&mut self, volume: VolumeIndex) {
+        for books in &mut self.cameras {
+            if let Some(account) = books.accounts.get_mut(usize::from(volume.0)) {
+                account.tell_again();
+            }
+        }
+    }
+
+    /// Footage became durable on a volume.
+    pub(crate) fn stored(&mut self, volume: VolumeIndex, camera: CameraIndex, span: Span, anchor: &Anchor) {
+        let is_target = self.target == Some(volume);
+        let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
+        let Some(account) = books.accounts.get_mut(usize::from(volume.0)) else { return };
+        let entries = &mut self.entries;
+        account.stored(span, anchor, |span, cause| {
+            // Room for one event's entries is proven at `MAX_ENTRIES`.
+            let _ = entries.push_back((volume, Entry::Gap { camera, span, cause }));
+        });
+        if is_target && books.delivering != Some(volume) {
+            books.delivering = Some(volume);
+            let since = mono_at(anchor, span.from);
+            for (index, other) in books.accounts.iter_mut().enumerate() {
+                if index != usize::from(volume.0) {
+                    other.supersede(since, Cause::OnAnotherVolume);
+                }
+            }
+        }
+    }
+
+    /// The ring dropped footage of a camera. Where a lasting cause is known, that one is why it was full.
+    pub(crate) fn dropped(&mut self, camera: CameraIndex, span: Span, anchor: &Anchor) {
+        let target = self.target;
+        let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
+        for (index, account) in books.accounts.iter_mut().enumerate() {
+            let concerned = target.is_none_or(|target| usize::from(target.0) == index);
+            if concerned && account.standing().is_none() {
+                account.note(mono_at(anchor, span.from), Cause::RingOverflow);
+            }
+        }
+    }
+
+    /// The wall clock was set by this many microseconds.
+    pub(crate) fn clock_set(&mut self, by: i64) {
+        let accounts = self.cameras.iter_mut().flat_map(|books| &mut books.accounts);
+        accounts.for_each(|account| account.clock_set(by));
+    }
+
+    /// Puts an entry of the volume itself into its ledger.
+    pub(crate) fn enter(&mut self, volume: VolumeIndex, entry: Entry) {
+        // Room for one event's entries is proven at `MAX_ENTRIES`.
+        let _ = self.entries.push_back((volume, entry));
+    }
+
+    /// Chooses the target; true if the one before can take no more.
+    pub(crate) fn choose(&mut self, now: Mono, volumes: &[Volume]) -> bool {
+        let since = |index: VolumeIndex| volumes.get(usize::from(index.0)).and_then(Volume::ready_since);
+        let ready = |proven: bool| {
+            let mut ready =
+                (0u8..).zip(volumes).filter_map(|(i, v)| Some((VolumeIndex(i), v.ready_since()?)));
+            ready.find(|(_, since)| !proven || now.since(*since) >= PROVEN).map(|(index, _)| index)
+        };
+        let current = self.target.filter(|target| since(*target).is_some());
+        let lost = self.target.is_some() && current.is_none();
+        let target = match current {
+            Some(current) => ready(true).filter(|index| *index < current).or(Some(current)),
+            None => ready(false),
+        };
+        if target != self.target {
+            self.target = target;
+            self.cameras.iter_mut().for_each(|books| books.delivering = None);
+        }
+        lost
+    }
+
+    /// When a preferred volume will have proved itself.
+    pub(crate) fn deadline(&self, volumes: &[Volume]) -> Option<Mono> {
+        let target = self.target?;
+        let preferred = volumes.iter().take(usize::from(target.0));
+        preferred.filter_map(Volume::ready_since).map(|since| since + PROVEN).min()
+    }
+
+    /// Brings the standing cause of every account up to date.
+    pub(crate) fn follow(&mut self, now: Mono, cameras: &[Camera], volumes: &[Volume]) {
+        for (books, camera) in self.cameras.iter_mut().zip(cameras) {
+            let absence = camera.absence();
+            for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
+                if books.delivering.is_some_and(|delivering| delivering.0 != index) {
+                    continue;
+                }
+                match (absence, volume.fault()) {
+                    (Some(absence), _) => account.stand(absence.since, Some(absence.cause)),
+                    (None, Some(fault)) => account.stand(now, Some(Cause::Volume(fault))),
+                    (None, None) => account.stand(now, None),
+                }
+            }
+        }
+    }
+
+    /// Whether entries wait to be polled.
+    pub(crate) fn has_entries(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    /// The next entry for a ledger.
+    pub(crate) fn poll_entry(&mut self, anchor: &Anchor) -> Option<Effect> {
+        if let Some((volume, entry)) = self.entries.pop_front() {
+            return Some(Effect::Account(volume, entry));
+        }
+        let volume = self.target?;
+        for (index, books) in (0u8..).zip(&mut self.cameras) {
+            let opened = books.accounts.get_mut(usize::from(volume.0)).and_then(|a| a.poll_opened(anchor));
+            if let Some((from, cause)) = opened {
+                let entry = Entry::GapOpened { camera: CameraIndex(index), from, cause };
+                return Some(Effect::Account(volume, entry));
+            }
+        }
+        None
+    }
+
+    /// The next camera whose route the shell does not know.
+    pub(crate) fn poll_route(&mut self) -> Option<Effect> {
+        let to = self.target;
+        let (index, books) = (0u8..).zip(&mut self.cameras).find(|(_, books)| books.told != to)?;
+        books.told = to;
+        Some(Effect::Route { camera: CameraIndex(index), to })
+    }
+
+    fn account(&mut self, camera: CameraIndex, volume: VolumeIndex) -> Option<&mut Account> {
+        self.cameras.get_mut(usize::from(camera.0))?.accounts.get_mut(usize::from(volume.0))
+    }
+}
