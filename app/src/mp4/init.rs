@@ -27,6 +27,9 @@ const MAX_HEADER: usize = 512;
 /// descriptors around it take one byte each.
 const MAX_AUDIO_CONFIG: usize = 64;
 
+/// Rates of sound that are believed: up to four times what any codec here knows.
+const RATES: std::ops::RangeInclusive<u32> = 1..=768_000;
+
 /// What never changes over a segment, checked.
 pub struct Init {
     tracks: Vec<TrackConfig>,
@@ -280,7 +283,7 @@ fn check_tracks(tracks: &[TrackConfig]) -> std::result::Result<(), Mp4Error> {
                 if !(2..=MAX_AUDIO_CONFIG).contains(&codec_data.len()) {
                     return Err(damaged("AAC", codec_data));
                 }
-                if *rate == 0 || *channels == 0 {
+                if !RATES.contains(rate) || *channels == 0 {
                     return Err(Mp4Error::Audio { track, rate: *rate, channels: *channels });
                 }
             }
@@ -291,7 +294,7 @@ fn check_tracks(tracks: &[TrackConfig]) -> std::result::Result<(), Mp4Error> {
                 }
             }
             TrackConfig::Flac { rate, channels, .. } => {
-                if *rate == 0 || !(1..=8).contains(channels) {
+                if !RATES.contains(rate) || !(1..=8).contains(channels) {
                     return Err(Mp4Error::Audio { track, rate: *rate, channels: *channels });
                 }
             }

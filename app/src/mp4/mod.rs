@@ -186,7 +186,7 @@ pub enum Mp4Error {
         /// Length of what was given.
         length: usize,
     },
-    /// A rate of zero, or a number of channels that the codec cannot have in MP4.
+    /// A rate of zero or beyond all codecs, or a number of channels that the codec cannot have in MP4.
     #[error(
         "a segment cannot be begun: track {track} cannot have {channels} channels at {rate} samples a second"
     )]

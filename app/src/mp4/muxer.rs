@@ -115,9 +115,9 @@ impl<P: Payload> SegmentMuxer<P> {
         fragments
     }
 
-    /// The depth of reordering measured in this segment: the hint for the next. Before the first cut, the hint itself.
+    /// The depth of reordering in use: the hint for the camera's next segment. Before the first cut, the hint itself.
     pub fn reorder_depth(&self) -> usize {
-        self.timeline.as_ref().map_or(self.depth_hint, |timeline| timeline.video.measured_depth())
+        self.timeline.as_ref().map_or(self.depth_hint, |timeline| timeline.video.depth())
     }
 
     fn begin(&self, origin: Mono, pending: &[Sample<P>]) -> Timeline {

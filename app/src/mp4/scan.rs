@@ -16,6 +16,10 @@ const MAX_BOX: u64 = 4 << 20;
 /// How far into a file without a readable start a `moof` is looked for: the first one follows `moov` at once.
 const SEARCHED: u64 = 64 << 10;
 
+/// A fragment whose last frame ends in so many zeros was never written to its end: NAL units hold no three zeros in a row, and
+/// a filesystem may well know a file's new length before its new blocks.
+const TAIL: u64 = 64;
+
 /// Longest time from a segment's start that is believed: ours end after a minute or so. A flipped bit in a `tfdt` must
 /// not account for years of footage.
 const MAX_SPAN_TICKS: u64 = 7 * 86_400 * 90_000;
@@ -169,9 +173,20 @@ impl<R: Read + Seek> File<R> {
         let Some(mdat) = self.box_at(found.end)?.filter(|next| next.kind == *b"mdat") else {
             return Ok(None);
         };
+        let moof = found.body - 8;
         let Some(runs) = Runs::parse(Bytes(&body), movie.video_track) else { return Ok(None) };
         if runs.bytes != mdat.end - mdat.body {
             return Ok(None);
+        }
+        if let Some(video) = &runs.video {
+            let Some(end) = moof.checked_add(video.data_end).filter(|end| *end <= mdat.end) else {
+                return Ok(None);
+            };
+            let tail = u64::from(video.last_size).min(TAIL);
+            let Some(tail) = self.read(end - tail, tail)? else { return Ok(None) };
+            if !tail.is_empty() && tail.iter().all(|byte| *byte == 0) {
+                return Ok(None);
+            }
         }
         Ok(Some(Whole { runs, end: mdat.end }))
     }
@@ -270,6 +285,10 @@ struct VideoRun {
     end: u64,
     /// Smallest PTS.
     shown_first: i64,
+    /// Where its data ends, in bytes from the begin of `moof`.
+    data_end: u64,
+    /// Length of its last frame, in bytes.
+    last_size: u32,
 }
 
 impl Runs {
@@ -309,21 +328,21 @@ fn parse_traf(traf: Bytes<'_>) -> Option<(u32, u64, VideoRun)> {
     let mut trun = traf.find(b"trun")?;
     let (_, flags) = trun.version_and_flags()?;
     let frames = trun.u32()?;
-    for flag in [0x1, 0x4] {
-        if flags & flag != 0 {
-            trun.u32()?; // data offset, flags of the first sample
-        }
-    }
-    // Ours always tell duration and size. Since each sample has bytes of its own here, a count that is wrong ends at
-    // the box's end.
-    if flags & 0x300 != 0x300 {
+    // Ours always tell where their data is, and duration and size of each sample. Since each sample so has bytes of its own in here, a
+    // count that is wrong ends at the box's end.
+    if flags & 0x301 != 0x301 {
         return None;
     }
+    let data_begin = u64::from(trun.u32()?);
+    if flags & 0x4 != 0 {
+        trun.u32()?; // flags of the first sample
+    }
     let (mut bytes, mut end) = (0u64, begin);
-    let mut shown_first = i64::MAX;
+    let (mut shown_first, mut last_size) = (i64::MAX, 0);
     for _ in 0..frames {
         let duration = trun.u32()?;
-        bytes = bytes.checked_add(u64::from(trun.u32()?))?;
+        last_size = trun.u32()?;
+        bytes = bytes.checked_add(u64::from(last_size))?;
         if flags & 0x400 != 0 {
             trun.u32()?;
         }
@@ -334,7 +353,8 @@ fn parse_traf(traf: Bytes<'_>) -> Option<(u32, u64, VideoRun)> {
     if !trun.0.is_empty() {
         return None;
     }
-    Some((track, bytes, VideoRun { frames, begin, end, shown_first }))
+    let data_end = data_begin.checked_add(bytes)?;
+    Some((track, bytes, VideoRun { frames, begin, end, shown_first, data_end, last_size }))
 }
 
 /// Wall time covered by the fragments so far.

@@ -108,9 +108,10 @@ impl VideoTimeline {
         u64::try_from(self.shift).unwrap_or(0)
     }
 
-    /// Depth measured in this segment: a good hint for the next one.
-    pub fn measured_depth(&self) -> usize {
-        self.order.measured
+    /// Depth in use: the hint, or what was measured if that is more. It is not taken back when B-frames pause: a little room
+    /// in decode times costs nothing, a lack of it costs negative offsets, which not every player reads well.
+    pub fn depth(&self) -> usize {
+        self.order.depth
     }
 
     /// What is shown last so far ends here: the end of the newest fragment.
@@ -222,17 +223,15 @@ fn shown_first(run: &[i64], nominal: i64) -> Option<i64> {
 /// The window over the largest PTS that both measures the depth and gives the decode times.
 #[derive(Clone, Debug)]
 struct Reorder {
-    /// In use: grows, never shrinks within a segment, since decode times can only be moved up.
+    /// Grows and never shrinks, since decode times can only be moved up.
     depth: usize,
-    /// Seen in this segment.
-    measured: usize,
     /// The largest PTS so far, in falling order.
     largest: [i64; MAX_DEPTH + 1],
 }
 
 impl Reorder {
     fn new(depth: usize, lowest: i64, nominal: i64) -> Self {
-        let mut order = Reorder { depth, measured: 0, largest: [0; MAX_DEPTH + 1] };
+        let mut order = Reorder { depth, largest: [0; MAX_DEPTH + 1] };
         order.seed(lowest, nominal);
         order
     }
@@ -245,7 +244,6 @@ impl Reorder {
             ahead.decode_time(*pts, nominal);
         }
         self.depth = self.depth.max(ahead.depth);
-        self.measured = self.measured.max(ahead.measured);
         self.seed(lowest, nominal);
     }
 
@@ -264,7 +262,6 @@ impl Reorder {
             self.seed(pts, nominal);
             return self.decode_time(pts, nominal);
         }
-        self.measured = self.measured.max(later);
         self.depth = self.depth.max(later);
         self.largest[later..].rotate_right(1);
         self.largest[later] = pts;

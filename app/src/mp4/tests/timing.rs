@@ -44,7 +44,7 @@ fn decode_times_follow_from_the_order_of_showing() {
         let mut timeline = VideoTimeline::new(&pts, 0, None);
         let video = timeline.fragment(&pts, false, Following::Nothing);
         let (decode, shown) = placed(&timeline, &video);
-        assert_eq!(timeline.measured_depth(), *depth, "{name}: depth");
+        assert_eq!(timeline.depth(), *depth, "{name}: depth");
         assert_eq!(decode, expected.iter().map(|at| at * TICKS).collect::<Vec<_>>(), "{name}: decode times");
         assert_eq!(shown, pts.iter().map(|at| to_ticks(*at, 90_000)).collect::<Vec<_>>(), "{name}: PTS");
         assert_eq!(video.times.start, 0, "{name}: a file's first decode time is zero");
@@ -91,7 +91,7 @@ fn a_depth_that_grows_later_moves_decode_times_up_and_leaves_the_pts() {
     let mut timeline = VideoTimeline::new(&first, 0, None);
     let one = timeline.fragment(&first, false, Following::Frame(second[0]));
     let two = timeline.fragment(&second, false, Following::Nothing);
-    assert_eq!(timeline.measured_depth(), 1);
+    assert_eq!(timeline.depth(), 1);
     assert_eq!(one.times.start as i64 + 4 * TICKS, two.times.start as i64);
     let (decode, shown) = placed(&timeline, &two);
     assert_eq!(shown, second.iter().map(|at| to_ticks(*at, 90_000)).collect::<Vec<_>>());
@@ -103,12 +103,12 @@ fn a_depth_that_grows_later_moves_decode_times_up_and_leaves_the_pts() {
 }
 
 #[test]
-fn the_hint_of_the_segment_before_is_used_but_not_handed_on() {
+fn the_hint_of_the_segment_before_makes_room_from_the_start() {
     let pts = frames(&[0, 1, 2]);
     let timeline = VideoTimeline::new(&pts, 2, None);
-    assert_eq!(timeline.shift(), 2 * TICKS as u64, "room for the reordering that is expected");
-    assert_eq!(timeline.measured_depth(), 0, "what was measured is the next segment's hint");
-    assert_eq!(VideoTimeline::new(&pts, 99, None).shift(), (MAX_DEPTH as i64 * TICKS) as u64);
+    assert_eq!(timeline.shift(), 2 * TICKS as u64);
+    assert_eq!(timeline.depth(), 2, "and is handed on");
+    assert_eq!(VideoTimeline::new(&pts, 99, None).depth(), MAX_DEPTH);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn frozen_and_backward_timestamps_still_decode_in_order() {
             assert_eq!(shown, run.iter().map(|at| to_ticks(*at, 90_000)).collect::<Vec<_>>(), "{name}");
         }
         assert_eq!(timeline.shift(), 0, "{name}: nor is it a beginning");
-        assert!(timeline.measured_depth() <= 1, "{name}: a clock set back is no reordering");
+        assert!(timeline.depth() <= 1, "{name}: a clock set back is no reordering");
     }
 }
 
