@@ -1,1 +1,20 @@
-//! To come.
+//! This machine: its journal, its clocks, its memory, its identity.
+
+pub mod clock;
+pub mod journal;
+pub mod memory;
+pub mod message_ids;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use std::io;
+
+/// From now on a crash of this process leaves no core dump: it would hold the cameras' passwords. Processes
+/// that it starts inherit that.
+///
+/// # Errors
+/// The kernel refuses, which it does not for lowering a limit.
+pub fn forbid_core_dumps() -> io::Result<()> {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    setrlimit(Resource::Core, none)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot forbid core dumps: {error}")))
+}

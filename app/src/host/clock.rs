@@ -1,0 +1,123 @@
+//! The clocks of this machine, its boot, and randomness from its kernel.
+//!
+//! Only the shell's loop and the log read a clock; everything else is told the time.
+
+use holdfast_core::time::{Mono, Now, Wall};
+use holdfast_wire::ids::{BootId, Id128};
+use rustix::rand::{GetRandomFlags, getrandom};
+use rustix::time::{ClockId, Timespec, clock_gettime};
+use std::io;
+use std::path::Path;
+
+/// Both clocks, read one right after the other.
+///
+/// The monotonic one is `CLOCK_MONOTONIC`, which GStreamer's system clock is too: media is timed by it.
+pub fn now() -> Now {
+    let mono = mono_of(clock_gettime(ClockId::Monotonic));
+    let wall = wall_of(clock_gettime(ClockId::Realtime));
+    Now { mono, wall }
+}
+
+/// Whether the kernel says that its clock follows a time source, be it timesyncd, chrony or ntpd.
+///
+/// Judged by the largest error that the kernel believes in: it grows without a source and stands at 16 s
+/// when there is none. The flag `STA_UNSYNC` is not asked, since it is also set to keep the kernel from
+/// writing the hardware clock.
+pub fn synchronised() -> bool {
+    const NO_SOURCE_MICROS: i64 = 16_000_000;
+    // SAFETY: `timex` is a plain structure of integers; all zero is a valid one, and mode 0 reads only.
+    let mut state: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the pointer is to a structure that lives and is not shared during the call.
+    let answer = unsafe { libc::adjtimex(&mut state) };
+    #[allow(clippy::useless_conversion)] // it is 32 bits wide on 32-bit ARM
+    let error_micros = i64::from(state.maxerror);
+    answer >= 0 && error_micros < NO_SOURCE_MICROS
+}
+
+/// The kernel's id of this boot.
+///
+/// # Errors
+/// `/proc` is not mounted or holds no such id.
+pub fn boot_id() -> io::Result<BootId> {
+    let path = Path::new("/proc/sys/kernel/random/boot_id");
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot read {}: {error}", path.display())))?;
+    Id128::parse(&text).ok_or_else(|| io::Error::other(format!("{} holds no id", path.display())))
+}
+
+/// 128 random bits: a session's or a volume's identity.
+///
+/// # Errors
+/// The kernel gives no random bytes.
+pub fn random_id() -> io::Result<Id128> {
+    random_bytes().map(Id128)
+}
+
+/// The start of the core's random generator.
+///
+/// # Errors
+/// The kernel gives no random bytes.
+pub fn seed() -> io::Result<u64> {
+    random_bytes().map(u64::from_le_bytes)
+}
+
+fn random_bytes<const N: usize>() -> io::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    // Up to 256 bytes come whole; the call may only be interrupted while the kernel still gathers entropy.
+    let given = rustix::io::retry_on_intr(|| getrandom(&mut bytes[..], GetRandomFlags::empty()))?;
+    match given == N {
+        true => Ok(bytes),
+        false => Err(io::Error::other("the kernel gave too few random bytes")),
+    }
+}
+
+fn mono_of(time: Timespec) -> Mono {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    Mono::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(nanos))
+}
+
+fn wall_of(time: Timespec) -> Wall {
+    // Nanoseconds count up from the second also before 1970, so rounding down is right for both.
+    let micros = i64::try_from(time.tv_nsec / 1_000).unwrap_or(0);
+    Wall::from_micros(Wall::from_secs(time.tv_sec).as_micros().saturating_add(micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timespecs_become_moments() {
+        let at = |tv_sec, tv_nsec| Timespec { tv_sec, tv_nsec };
+        assert_eq!(mono_of(at(3, 7)), Mono::from_nanos(3_000_000_007));
+        assert_eq!(wall_of(at(3, 7_999)), Wall::from_micros(3_000_007));
+        assert_eq!(wall_of(at(-1, 999_999_999)), Wall::from_micros(-1), "just before 1970");
+        assert_eq!(mono_of(at(-1, 0)), Mono::from_nanos(0), "the monotonic clock knows no before");
+    }
+
+    #[test]
+    fn both_clocks_run_forward_and_agree_with_the_standard_library() {
+        let before = std::time::SystemTime::now();
+        let (first, second) = (now(), now());
+        let after = std::time::SystemTime::now();
+        assert!(second.mono >= first.mono);
+        let micros = |time: std::time::SystemTime| {
+            time.duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_micros() as i64
+        };
+        assert!((micros(before)..=micros(after)).contains(&first.wall.as_micros()));
+    }
+
+    #[test]
+    fn synchronised_agrees_with_itself() {
+        // What it says depends on the machine; that it can be asked without privileges does not.
+        assert_eq!(synchronised(), synchronised());
+    }
+
+    #[test]
+    fn identities() {
+        assert_eq!(boot_id().expect("proc is mounted"), boot_id().expect("proc is mounted"));
+        assert_ne!(random_id().expect("random"), random_id().expect("random"));
+        assert_ne!(seed().expect("random"), seed().expect("random"));
+    }
+}
