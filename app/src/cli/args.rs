@@ -1,0 +1,203 @@
+//! The command line: what can be typed, and the help that explains it.
+
+use super::exit;
+use super::moment::Moment;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use holdfast_wire::ids::Name;
+use std::path::PathBuf;
+
+/// Where the configuration is if nothing else is said.
+pub const DEFAULT_CONFIG: &str = "/etc/holdfast/holdfast.toml";
+
+const ABOUT: &str =
+    "Black-box video recorder: records RTSP cameras to disks and accounts for every missing second";
+
+const LONG_ABOUT: &str = "\
+Holdfast records RTSP cameras to disks: through lost cameras, full disks, pulled cables, wrong clocks and \
+power cuts. Files are fragmented MP4 that any player opens, at any moment of their life. Beside them lies \
+a ledger that names the cause of every second that is missing; `holdfast coverage` reads it.";
+
+const FILES: &str = "\
+FILES:
+  /etc/holdfast/holdfast.toml   the configuration
+  /etc/holdfast/secrets.toml    users and passwords of cameras; only its owner may read it (mode 600)
+  $CREDENTIALS_DIRECTORY/NAME   or each as a systemd credential, `user:password` on one line
+  VOLUME/holdfast/              recordings and ledger";
+
+const ENVIRONMENT: &str = "\
+ENVIRONMENT:
+  HOLDFAST_LOG   how much is logged: error, warn, info (default) or debug
+  NO_COLOR       if set, nothing is coloured; colours appear on a terminal only";
+
+const RUN_EXAMPLES: &str = "\
+EXAMPLES:
+  holdfast run --config /etc/holdfast/holdfast.toml
+  HOLDFAST_LOG=debug holdfast run --config ./holdfast.toml --view off";
+
+const CHECK_EXAMPLES: &str = "\
+EXAMPLES:
+  holdfast check /etc/holdfast/holdfast.toml
+  holdfast check holdfast.toml --json | jq '.problems[] | select(.severity == \"error\")'";
+
+const COVERAGE_EXAMPLES: &str = "\
+EXAMPLES:
+  holdfast coverage /media/holdfast
+  holdfast coverage /media/holdfast --camera entrance --since 2026-11-22 --until 2026-11-23
+  holdfast coverage /media/holdfast --since 90m --json";
+
+const LEDGER_EXAMPLES: &str = "\
+EXAMPLES:
+  holdfast ledger rebuild /media/holdfast";
+
+/// `holdfast`.
+#[derive(Debug, Parser)]
+#[command(name = "holdfast", version, about = ABOUT, long_about = LONG_ABOUT, propagate_version = true)]
+#[command(arg_required_else_help = true, disable_help_subcommand = true, max_term_width = 100)]
+#[command(after_long_help = [exit::HELP, FILES, ENVIRONMENT, RUN_EXAMPLES].join("\n\n"))]
+pub struct Cli {
+    /// What is to be done.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Record, until SIGTERM or SIGINT
+    ///
+    /// Records every camera of the configuration to its volumes, and does not end by itself: a camera or a
+    /// disk that fails is tried again for ever. On SIGTERM or SIGINT everything is written out and closed.
+    #[command(after_long_help = [exit::HELP, FILES, ENVIRONMENT, RUN_EXAMPLES].join("\n\n"))]
+    Run(Run),
+    /// Check a configuration, and print every problem at once
+    ///
+    /// Reads the configuration and the secrets that it refers to, and prints each problem with its place,
+    /// what is allowed, and a hint. Connects to no camera and touches no volume. Passwords are never printed.
+    #[command(after_long_help = [exit::HELP, FILES, CHECK_EXAMPLES].join("\n\n"))]
+    Check(Check),
+    /// Tell for each camera what is durable on a volume, and every gap with its cause
+    ///
+    /// Reads the volume's ledger. For each camera: seconds that are durable, percent, and every gap with
+    /// start, end and cause; together they add up to 100 %. Works while Holdfast records.
+    #[command(after_long_help = [exit::HELP, COVERAGE_EXAMPLES].join("\n\n"))]
+    Coverage(Coverage),
+    /// Mend the ledger of a volume
+    #[command(subcommand, after_long_help = [exit::HELP, LEDGER_EXAMPLES].join("\n\n"))]
+    Ledger(Ledger),
+}
+
+/// `holdfast run`.
+#[derive(Args, Debug)]
+pub struct Run {
+    /// The configuration file; docs/configuration.md explains its keys
+    #[arg(long, short, value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub config: PathBuf,
+    /// What is shown on standard output while it records
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = View::Auto)]
+    pub view: View,
+}
+
+/// What `holdfast run` shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum View {
+    /// Live on a terminal, lines anywhere else
+    Auto,
+    /// A table of cameras and volumes that is redrawn every second
+    Live,
+    /// A line for each change, and a summary every 10 seconds
+    Lines,
+    /// Nothing; the log goes on
+    Off,
+}
+
+/// `holdfast check`.
+#[derive(Args, Debug)]
+pub struct Check {
+    /// The configuration file
+    #[arg(value_name = "FILE", default_value = DEFAULT_CONFIG)]
+    pub file: PathBuf,
+    /// Print one JSON object instead: file, errors, warnings, problems
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `holdfast coverage`.
+#[derive(Args, Debug)]
+pub struct Coverage {
+    /// Where the volume is mounted: the directory that holds `holdfast/`
+    #[arg(value_name = "VOLUME")]
+    pub volume: PathBuf,
+    /// Only this camera; may be given several times [default: every camera of the volume]
+    #[arg(long = "camera", value_name = "ID", value_parser = parse_name)]
+    pub cameras: Vec<Name>,
+    /// From this moment on, included: RFC 3339, a date (UTC), or a duration ago like 90m [default: the
+    /// first moment that the ledger knows]
+    #[arg(long, value_name = "T", value_parser = Moment::parse, allow_hyphen_values = false)]
+    pub since: Option<Moment>,
+    /// Up to this moment, excluded, written the same way [default: the last moment that the ledger knows]
+    #[arg(long, value_name = "T", value_parser = Moment::parse)]
+    pub until: Option<Moment>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `holdfast ledger`.
+#[derive(Debug, Subcommand)]
+pub enum Ledger {
+    /// Write a volume's ledger anew from its segments alone
+    ///
+    /// For a ledger that was lost or damaged. What the segments hold is found again to the frame; why
+    /// something is missing can only be told where a segment says it. The old ledger is kept beside the new
+    /// one. Refused while a recorder writes to the volume.
+    #[command(after_long_help = [exit::HELP, LEDGER_EXAMPLES].join("\n\n"))]
+    Rebuild {
+        /// Where the volume is mounted: the directory that holds `holdfast/`
+        #[arg(value_name = "VOLUME")]
+        volume: PathBuf,
+    },
+}
+
+fn parse_name(text: &str) -> Result<Name, String> {
+    Name::new(text).map_err(|error| format!("the camera's id {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_is_explained() {
+        fn explained(command: &clap::Command, path: &str) {
+            let path = format!("{path} {}", command.get_name());
+            assert!(command.get_about().is_some(), "{path}: no description");
+            for arg in command.get_arguments() {
+                assert!(arg.get_help().is_some(), "{path} {}: no help", arg.get_id());
+            }
+            command.get_subcommands().for_each(|inner| explained(inner, &path));
+        }
+        explained(&Cli::command(), "");
+    }
+
+    #[test]
+    fn help_has_the_sections_of_a_manual_page() {
+        for (name, sections) in [
+            ("run", &["EXIT STATUS:", "FILES:", "ENVIRONMENT:", "EXAMPLES:"][..]),
+            ("check", &["EXIT STATUS:", "FILES:", "EXAMPLES:"]),
+            ("coverage", &["EXIT STATUS:", "EXAMPLES:"]),
+            ("ledger", &["EXIT STATUS:", "EXAMPLES:"]),
+        ] {
+            let mut command = Cli::command();
+            let help = command.find_subcommand_mut(name).expect(name).render_long_help().to_string();
+            for section in sections {
+                assert!(help.contains(section), "{name}: no {section}\n{help}");
+            }
+        }
+    }
+}
