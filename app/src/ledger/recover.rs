@@ -1,0 +1,437 @@
+//! At the opening of a volume: what the session before left undone, and what it left behind.
+//!
+//! A recorder that is killed leaves segments that its ledger calls open, and, if the machine went down,
+//! segments that the ledger does not mention yet. Both are read, cut behind their last whole fragment,
+//! and closed in the ledger with what is really in them. The numbers that the next session needs
+//! (next sequence, how far each camera is covered) come out of the same reading.
+//!
+//! | found | done |
+//! |---|---|
+//! | open segment with footage | torn bytes cut, closed as [`Ending::Recovered`] |
+//! | open segment without footage | removed (the ledger proves that it is ours), closed with 0 frames |
+//! | open segment, file gone | closed with 0 frames, told as a problem |
+//! | open segment that cannot be read | left as it is, told as a problem, tried again next time |
+//! | segment not mentioned, with footage | opened and closed in the ledger |
+//! | segment not mentioned, 0 bytes long | removed: there is nothing in it |
+//! | segment not mentioned, not readable | left as it is, told as a problem |
+
+use super::facts::{ScanError, SegmentFacts, SegmentScanner};
+use super::{LedgerWriter, read, walk};
+use crate::volumes::layout::{self, Day, SegmentName};
+use crate::volumes::{Volume, VolumeError, sync_directory};
+use holdfast_core::event::Past;
+use holdfast_wire::cause::Cause;
+use holdfast_wire::ids::{BootId, Name, SessionId};
+use holdfast_wire::ledger::{Ending, Gap, Record, Repaired, SegmentClosed, SegmentOpened};
+use holdfast_wire::time::{Span, Wall};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// How many of the newest sequence numbers are remembered, to know which files the ledger mentions. Two
+/// cameras' records may be written in the other order than their numbers were given; 256 is eight
+/// times the most cameras.
+const REMEMBERED: usize = 256;
+
+/// How far before the ledger's last word a segment that it does not mention may lie. A ledger is synced
+/// every second; two days cover a clock that was set back.
+const LOOK_BACK: Duration = Duration::from_secs(2 * 86_400);
+
+/// What a volume's past means for the session that begins.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The number for the next segment; above that of any on the volume.
+    pub next_sequence: u32,
+    /// The cameras that the ledger knows.
+    pub cameras: Vec<CameraPast>,
+    /// How the session before ended. `None` if there was none, or if the ledger was rebuilt since and
+    /// cannot know.
+    pub past: Option<Past>,
+    /// What was mended.
+    pub repairs: Repairs,
+    /// What could not be read or mended, each a sentence for the log.
+    pub problems: Vec<String>,
+}
+
+/// What the ledger knows of a camera.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CameraPast {
+    /// Which camera.
+    pub camera: Name,
+    /// The end of its newest footage, or when it began to be owed.
+    pub covered_until: Wall,
+    /// Whether its footage is still owed: it was not taken out of the configuration.
+    pub owed: bool,
+}
+
+/// What was mended at the opening of a volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Repairs {
+    /// Segments whose torn tail was cut.
+    pub segments: u32,
+    /// Bytes cut from them, or removed with them.
+    pub segment_bytes: u64,
+    /// Bytes cut from the ledger.
+    pub ledger_bytes: u64,
+    /// Segments that the ledger did not mention, entered.
+    pub adopted: u32,
+    /// Files without footage, removed.
+    pub removed: u32,
+}
+
+/// Mends the ledger and the segments of an opened volume and reads its past. `boot` is this boot of
+/// the machine. Everything that it wrote is durable when it returns.
+///
+/// Fails only if the ledger itself cannot be read or written; a bad segment never keeps a recorder from
+/// recording.
+pub fn recover(
+    volume: &Volume,
+    scanner: &dyn SegmentScanner,
+    now: Wall,
+    boot: BootId,
+) -> Result<(LedgerWriter, Recovered), VolumeError> {
+    let (writer, ledger_bytes) = LedgerWriter::open(volume.root(), now)?;
+    let mut result = Recovered::default();
+    result.repairs.ledger_bytes = ledger_bytes;
+    let history = History::read(volume.root(), &mut result.problems)?;
+    let mut work = Work { root: volume.root(), scanner, now, writer, history, result };
+    for opened in std::mem::take(&mut work.history.open).into_values() {
+        work.close(opened)?;
+    }
+    work.adopt()?;
+    work.writer.sync()?;
+    let Work { writer, history, mut result, .. } = work;
+    result.next_sequence = history.newest.map_or(1, |newest| newest.saturating_add(1));
+    result.past = history.past(boot);
+    result.cameras = history.cameras.into_iter().filter_map(CameraHistory::past).collect();
+    Ok((writer, result))
+}
+
+struct Work<'a> {
+    root: &'a Path,
+    scanner: &'a dyn SegmentScanner,
+    now: Wall,
+    writer: LedgerWriter,
+    history: History,
+    result: Recovered,
+}
+
+impl Work<'_> {
+    /// Brings a segment that the ledger calls open to its end.
+    fn close(&mut self, opened: SegmentOpened) -> Result<(), VolumeError> {
+        let path = layout::segment(self.root, &opened.camera, opened.start, opened.sequence);
+        match self.scan(&path, &opened.camera, opened.sequence) {
+            Ok(facts) => self.enter(&path, &facts),
+            Err(ScanError::Nothing) => {
+                let bytes = fs::metadata(&path).map_or(0, |facts| facts.len());
+                match remove(&path) {
+                    Ok(()) => self.result.repairs.removed += 1,
+                    Err(error) => self.problem(&path, &format!("holds no footage, but stays: {error}")),
+                }
+                self.close_empty(&opened, bytes)
+            }
+            Err(ScanError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+                self.problem(&path, "is gone, although the ledger calls it open");
+                self.close_empty(&opened, 0)
+            }
+            Err(error @ (ScanError::Io(_) | ScanError::Unreadable(_))) => {
+                self.left(&path, &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Enters segments that the last records, lost with the ledger's tail, would have named.
+    fn adopt(&mut self) -> Result<(), VolumeError> {
+        let from = self.history.look_from();
+        let mut found = BTreeMap::new();
+        let unlisted = walk::segments(self.root, from, |name| {
+            if !self.history.mentions(name.sequence) {
+                found.insert(name.sequence, name);
+            }
+        });
+        for (path, error) in unlisted {
+            self.problem(&path, &format!("could not be listed: {error}"));
+        }
+        if let Some(newest) = found.keys().next_back() {
+            self.history.newest = self.history.newest.max(Some(*newest));
+        }
+        if from.is_none() {
+            if !found.is_empty() {
+                let text = format!(
+                    "is empty, but {} segments are on the volume: `holdfast ledger rebuild {}` enters them",
+                    found.len(),
+                    self.root.display()
+                );
+                self.problem(&layout::ledger(self.root), &text);
+            }
+            return Ok(());
+        }
+        found.into_values().try_for_each(|name| self.adopt_one(&name))
+    }
+
+    fn adopt_one(&mut self, name: &SegmentName) -> Result<(), VolumeError> {
+        let path = layout::segment(self.root, &name.camera, name.start, name.sequence);
+        let is_empty = fs::metadata(&path).is_ok_and(|facts| facts.len() == 0);
+        if is_empty {
+            match remove(&path) {
+                Ok(()) => self.result.repairs.removed += 1,
+                Err(error) => self.problem(&path, &format!("is empty, but stays: {error}")),
+            }
+            return Ok(());
+        }
+        match self.scan(&path, &name.camera, name.sequence) {
+            Ok(facts) => {
+                self.result.repairs.adopted += 1;
+                let header = &facts.header;
+                let opened = SegmentOpened {
+                    sequence: header.sequence,
+                    camera: header.camera.clone(),
+                    start: header.start,
+                    fallback: header.fallback,
+                };
+                self.append(Record::SegmentOpened(opened))?;
+                self.enter(&path, &facts)
+            }
+            Err(error) => {
+                self.left(&path, &error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads a segment and makes sure that it is the one that its name says, with footage in it.
+    fn scan(&self, path: &Path, camera: &Name, sequence: u32) -> Result<SegmentFacts, ScanError> {
+        let facts = self.scanner.scan(path)?;
+        if (&facts.header.camera, facts.header.sequence) != (camera, sequence) {
+            let text =
+                format!("its header names camera {}, number {}", facts.header.camera, facts.header.sequence);
+            return Err(ScanError::Unreadable(text));
+        }
+        if facts.frames == 0 { Err(ScanError::Nothing) } else { Ok(facts) }
+    }
+
+    /// Cuts a segment's torn tail, then closes it in the ledger. In this order: were the power cut in
+    /// between, it would be found open again.
+    fn enter(&mut self, path: &Path, facts: &SegmentFacts) -> Result<(), VolumeError> {
+        let SegmentFacts { header, frames, durable_len, torn_bytes, stretches, end } = facts;
+        if *torn_bytes > 0 {
+            let cut = OpenOptions::new().write(true).open(path).and_then(|file| {
+                file.set_len(*durable_len)?;
+                file.sync_all()
+            });
+            match cut {
+                Ok(()) => {
+                    self.result.repairs.segments += 1;
+                    self.result.repairs.segment_bytes += torn_bytes;
+                    let (at, sequence, bytes) = (self.now, header.sequence, *torn_bytes);
+                    self.append(Record::Repaired(Repaired::SegmentTail { at, sequence, bytes }))?;
+                }
+                // It plays all the same; players stop where it is torn.
+                Err(error) => self.problem(path, &format!("has a torn tail that could not be cut: {error}")),
+            }
+        }
+        for hole in holes(stretches) {
+            let camera = header.camera.clone();
+            self.append(Record::Gap(Gap { camera, span: hole, cause: Cause::Lost }))?;
+        }
+        self.append(Record::SegmentClosed(SegmentClosed {
+            sequence: header.sequence,
+            camera: header.camera.clone(),
+            end: *end,
+            frames: *frames,
+            bytes: *durable_len,
+            ending: Ending::Recovered,
+        }))
+    }
+
+    fn close_empty(&mut self, opened: &SegmentOpened, cut: u64) -> Result<(), VolumeError> {
+        if cut > 0 {
+            self.result.repairs.segments += 1;
+            self.result.repairs.segment_bytes += cut;
+            let (at, sequence) = (self.now, opened.sequence);
+            self.append(Record::Repaired(Repaired::SegmentTail { at, sequence, bytes: cut }))?;
+        }
+        self.append(Record::SegmentClosed(SegmentClosed {
+            sequence: opened.sequence,
+            camera: opened.camera.clone(),
+            end: opened.start,
+            frames: 0,
+            bytes: 0,
+            ending: Ending::Recovered,
+        }))
+    }
+
+    fn append(&mut self, record: Record) -> Result<(), VolumeError> {
+        self.history.take(&record);
+        self.writer.append(self.now, &record)
+    }
+
+    fn left(&mut self, path: &Path, error: &ScanError) {
+        self.problem(path, &format!("{}; it was left as it is", error.full()));
+    }
+
+    fn problem(&mut self, path: &Path, text: &str) {
+        self.result.problems.push(format!("{}: {text}", path.display()));
+    }
+}
+
+/// The spans between the stretches of one segment.
+pub(super) fn holes(stretches: &[Span]) -> impl Iterator<Item = Span> + '_ {
+    stretches.windows(2).map(|pair| Span::new(pair[0].to, pair[1].from)).filter(|hole| !hole.is_empty())
+}
+
+fn remove(path: &Path) -> Result<(), VolumeError> {
+    fs::remove_file(path).map_err(|error| VolumeError::io("remove", path, error))?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// What is remembered of a ledger while it is read.
+#[derive(Debug, Default)]
+struct History {
+    session: Option<Session>,
+    cameras: BTreeMap<Name, CameraHistory>,
+    open: BTreeMap<u32, SegmentOpened>,
+    newest: Option<u32>,
+    /// The newest sequence numbers that are mentioned, at most [`REMEMBERED`].
+    mentioned: BTreeSet<u32>,
+    last_word: Option<Wall>,
+}
+
+#[derive(Debug)]
+struct Session {
+    id: SessionId,
+    boot: BootId,
+    started: Wall,
+    ended: bool,
+    /// The ledger was rebuilt after it: its end is not known.
+    rebuilt: bool,
+}
+
+#[derive(Debug, Default)]
+struct CameraHistory {
+    owed: bool,
+    owed_from: Option<Wall>,
+    newest: Option<u32>,
+    covered_until: Option<Wall>,
+}
+
+impl History {
+    /// Reads the two newest months, which hold all that is needed unless the volume rested in between;
+    /// all of them if no session or segment is mentioned there.
+    fn read(root: &Path, problems: &mut Vec<String>) -> Result<Self, VolumeError> {
+        let months = read::months(root)?;
+        let recent = months.len().saturating_sub(2);
+        for from in [recent, 0] {
+            let mut history = History::default();
+            problems.clear();
+            for month in &months[from..] {
+                read::read_month(root, *month, |entry| match entry {
+                    Ok(record) => history.take(&record),
+                    Err(problem) => problems.push(problem.to_string()),
+                });
+            }
+            if from == 0 || (history.session.is_some() && history.newest.is_some()) {
+                return Ok(history);
+            }
+        }
+        Ok(History::default())
+    }
+
+    fn take(&mut self, record: &Record) {
+        match record {
+            Record::SessionStarted(started) => {
+                let (id, boot) = (started.session, started.boot);
+                self.session = Some(Session { id, boot, started: started.at, ended: false, rebuilt: false });
+                self.last_word = Some(started.at);
+            }
+            Record::SessionEnded { at, session } => {
+                if let Some(current) = self.session.as_mut().filter(|current| current.id == *session) {
+                    current.ended = true;
+                }
+                self.last_word = Some(*at);
+            }
+            Record::CameraConfigured { at, camera } => {
+                let camera = self.camera(camera);
+                camera.owed = true;
+                camera.owed_from.get_or_insert(*at);
+            }
+            Record::CameraRemoved { camera, .. } => self.camera(camera).owed = false,
+            Record::SegmentOpened(opened) => {
+                self.newest = self.newest.max(Some(opened.sequence));
+                self.mentioned.insert(opened.sequence);
+                if self.mentioned.len() > REMEMBERED {
+                    self.mentioned.pop_first();
+                }
+                self.open.insert(opened.sequence, opened.clone());
+                let camera = self.camera(&opened.camera);
+                if camera.owed_from.is_none() {
+                    (camera.owed, camera.owed_from) = (true, Some(opened.start));
+                }
+                self.last_word = Some(opened.start);
+            }
+            Record::SegmentClosed(closed) => {
+                self.open.remove(&closed.sequence);
+                let camera = self.camera(&closed.camera);
+                // By number, not by time: a clock that was once in the future must not cover what comes.
+                if closed.frames > 0 && camera.newest <= Some(closed.sequence) {
+                    camera.newest = Some(closed.sequence);
+                    camera.covered_until = Some(closed.end);
+                }
+                self.last_word = Some(closed.end);
+            }
+            Record::Rebuilt { .. } => {
+                if let Some(session) = &mut self.session {
+                    session.rebuilt = true;
+                }
+            }
+            Record::Gap(_)
+            | Record::GapOpened { .. }
+            | Record::ClockStepped { .. }
+            | Record::Repaired(_)
+            | Record::VolumeFaulted { .. } => {}
+        }
+    }
+
+    fn camera(&mut self, name: &Name) -> &mut CameraHistory {
+        self.cameras.entry(name.clone()).or_default()
+    }
+
+    /// Numbers below those remembered are taken as mentioned: they are older than any lost record.
+    fn mentions(&self, sequence: u32) -> bool {
+        match (self.mentioned.first(), self.session.is_some()) {
+            (_, false) => false,
+            (Some(oldest), true) if self.mentioned.len() >= REMEMBERED && sequence < *oldest => true,
+            (_, true) => self.mentioned.contains(&sequence),
+        }
+    }
+
+    /// The first day on which a segment may lie that the ledger does not mention; `None` if the ledger
+    /// knows of no session, so that nothing can be concluded.
+    fn look_from(&self) -> Option<Day> {
+        let session = self.session.as_ref()?;
+        let last_word = self.last_word.unwrap_or(session.started);
+        Some(Day::of(session.started.min(last_word).max(last_word - LOOK_BACK)))
+    }
+
+    fn past(&self, boot: BootId) -> Option<Past> {
+        let session = self.session.as_ref()?;
+        if session.rebuilt {
+            return None;
+        }
+        Some(match (session.ended, session.boot == boot) {
+            (true, _) => Past::Stopped,
+            (false, true) => Past::Crashed,
+            (false, false) => Past::PowerLost,
+        })
+    }
+}
+
+impl CameraHistory {
+    fn past((camera, history): (Name, CameraHistory)) -> Option<CameraPast> {
+        let covered_until = history.covered_until.or(history.owed_from)?;
+        Some(CameraPast { camera, covered_until, owed: history.owed })
+    }
+}
