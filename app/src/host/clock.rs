@@ -79,7 +79,7 @@ fn mono_of(time: Timespec) -> Mono {
 
 fn wall_of(time: Timespec) -> Wall {
     // Nanoseconds count up from the second also before 1970, so rounding down is right for both.
-    let micros = i64::try_from(time.tv_nsec / 1_000).unwrap_or(0);
+    let micros = time.tv_nsec / 1_000;
     Wall::from_micros(Wall::from_secs(time.tv_sec).as_micros().saturating_add(micros))
 }
 

@@ -152,7 +152,9 @@ mod tests {
     use super::*;
     use log::kv::Value;
 
-    fn line(level: Level, text: &str, fields: &[(&str, &str)], colour: bool) -> String {
+    type TextFields<'a> = &'a [(&'a str, &'a str)];
+
+    fn line(level: Level, text: &str, fields: TextFields<'_>, colour: bool) -> String {
         let fields: Vec<(&str, Value<'_>)> =
             fields.iter().map(|(key, value)| (*key, Value::from(*value))).collect();
         let now = Wall::from_micros(1_795_341_600_123_456);
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn lines_on_stderr() {
-        let cases: [(&str, Level, &str, &[(&str, &str)], &str); 6] = [
+        let cases: [(&str, Level, &str, TextFields<'_>, &str); 6] = [
             ("a bare message", Level::Info, "started", &[], "info started\n"),
             (
                 "about a camera",

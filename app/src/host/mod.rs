@@ -18,3 +18,16 @@ pub fn forbid_core_dumps() -> io::Result<()> {
     setrlimit(Resource::Core, none)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot forbid core dumps: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::getrlimit;
+
+    #[test]
+    fn no_core_dump_is_left_and_none_can_be_allowed_again() {
+        forbid_core_dumps().expect("lowering a limit is allowed to everyone");
+        let limit = getrlimit(Resource::Core);
+        assert_eq!((limit.current, limit.maximum), (Some(0), Some(0)));
+    }
+}
