@@ -1,7 +1,7 @@
 //! A problem of the configuration, printed as a compiler prints one.
 //!
 //! Nothing secret is in a problem: its texts are made of keys, names and numbers, and the line it shows
-//! has passed through [`super::source`].
+//! has passed through `config::source`.
 
 use serde::Serialize;
 use std::fmt;

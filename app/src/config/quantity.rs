@@ -16,12 +16,12 @@ pub const MEMORY_FORM: &str = "\"auto\", or a whole number with its unit KiB, Mi
 const DURATION_UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
 const SIZE_UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
-/// Reads a duration. `None` if it is not in [`DURATION_FORM`] or longer than 2^64 ms.
+/// Reads a duration. `None` if it is not in `DURATION_FORM` or longer than 2^64 ms.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     parse(text, &DURATION_UNITS).map(Duration::from_millis)
 }
 
-/// Reads a size in bytes. `None` if it is not in [`SIZE_FORM`] or larger than 2^64 bytes.
+/// Reads a size in bytes. `None` if it is not in `SIZE_FORM` or larger than 2^64 bytes.
 pub fn parse_size(text: &str) -> Option<u64> {
     parse(text, &SIZE_UNITS)
 }

@@ -163,7 +163,7 @@ impl fmt::Display for UrlError {
 }
 
 impl UrlError {
-    /// What to do about it, where more can be said than [`URL_FORM`] does.
+    /// What to do about it, where more can be said than `URL_FORM` does.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             UrlError::Character => Some("write other characters as %XX"),
@@ -222,7 +222,8 @@ fn read_host(text: &str) -> Result<(&str, Option<u16>), UrlError> {
         return Err(UrlError::NoHost);
     }
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-    if !text.starts_with('[') && !(host.chars().all(is_name) && host.starts_with(char::is_alphanumeric)) {
+    let is_address = text.starts_with('[');
+    if !is_address && (!host.chars().all(is_name) || !host.starts_with(char::is_alphanumeric)) {
         return Err(UrlError::Host);
     }
     let port = match port {
