@@ -20,7 +20,7 @@ a ledger that names the cause of every second that is missing; `holdfast coverag
 const FILES: &str = "\
 FILES:
   /etc/holdfast/holdfast.toml   the configuration
-  /etc/holdfast/secrets.toml    users and passwords of cameras; only its owner may read it (mode 600)
+  /etc/holdfast/secrets.toml    users and passwords of cameras, mode 600
   $CREDENTIALS_DIRECTORY/NAME   or each as a systemd credential, `user:password` on one line
   VOLUME/holdfast/              recordings and ledger";
 
@@ -78,7 +78,7 @@ pub enum Command {
     /// Tell for each camera what is durable on a volume, and every gap with its cause
     ///
     /// Reads the volume's ledger. For each camera: seconds that are durable, percent, and every gap with
-    /// start, end and cause; together they add up to 100 %. Works while Holdfast records.
+    /// start, end and cause; together they add up to 100 %.
     #[command(after_long_help = [exit::HELP, COVERAGE_EXAMPLES].join("\n\n"))]
     Coverage(Coverage),
     /// Mend the ledger of a volume
@@ -102,9 +102,9 @@ pub struct Run {
 pub enum View {
     /// Live on a terminal, lines anywhere else
     Auto,
-    /// A table of cameras and volumes that is redrawn every second
+    /// A table of cameras and volumes that is redrawn
     Live,
-    /// A line for each change, and a summary every 10 seconds
+    /// A line for each change, and a summary now and then
     Lines,
     /// Nothing; the log goes on
     Off,
@@ -148,8 +148,7 @@ pub enum Ledger {
     /// Write a volume's ledger anew from its segments alone
     ///
     /// For a ledger that was lost or damaged. What the segments hold is found again to the frame; why
-    /// something is missing can only be told where a segment says it. The old ledger is kept beside the new
-    /// one. Refused while a recorder writes to the volume.
+    /// something is missing can only be told where a segment says it.
     #[command(after_long_help = [exit::HELP, LEDGER_EXAMPLES].join("\n\n"))]
     Rebuild {
         /// Where the volume is mounted: the directory that holds `holdfast/`
