@@ -112,7 +112,8 @@ step "the way out, and a clone of $(git rev-parse --short HEAD)" prepare "$root"
 # Beside us and not before us, so that a signal is acted on at once: with `unshare` go its processes and its mounts.
 unshare --mount --pid --fork --kill-child --propagation private "$0" --inside "$root" "$@" &
 child=$!
-trap 'kill "$child"; exit 130' INT TERM
+# KILL, since `unshare` waits through all other signals; its child, the first process of the namespace, is told to die with it.
+trap 'kill -KILL "$child"; wait "$child" || true; exit 130' INT TERM
 status=0
 wait "$child" || status=$?
 exit "$status"
