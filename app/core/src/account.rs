@@ -12,7 +12,7 @@
 //! Points of this session are monotonic moments: when the wall clock is corrected, they move with it. That is what
 //! turns the first minute of a device without a battery clock into the right minute.
 
-use crate::event::Cause;
+use crate::event::{Cause, Fault};
 use crate::time::{Anchor, Mono, Span, Wall};
 use heapless::Vec;
 pub(crate) use holdfast_wire::segment::MAX_BEFORE as MAX_POINTS;
@@ -69,16 +69,15 @@ impl Account {
     pub(crate) fn remember(&mut self, covered_until: Wall, cause: Cause) {
         self.covered_until = covered_until;
         self.furthest = covered_until;
-        if self.make_room(cause) == Room::None {
-            // The newest stretch joins the one before it: the past, perhaps days, weighs more than a minute.
-            self.points.pop();
-        }
-        // Room was just made.
-        let _ = self.points.insert(0, Point { since: Since::Covered, cause, told: false });
+        self.begin_with(cause);
     }
 
-    /// What the volume truly holds, read again after a fault: what is missing of it is part of the hole.
-    pub(crate) fn correct(&mut self, covered_until: Wall) {
+    /// What the volume truly holds, read again after `fault`: what it lost of what it had called durable is
+    /// the fault's.
+    pub(crate) fn correct(&mut self, covered_until: Wall, fault: Fault) {
+        if covered_until < self.covered_until {
+            self.begin_with(Cause::Volume(fault));
+        }
         self.covered_until = covered_until;
         self.furthest = covered_until;
     }
@@ -182,6 +181,23 @@ impl Account {
         part.end(to, gap);
         self.points = self.points.iter().skip(noted).copied().collect();
         self.forward = 0;
+    }
+
+    /// The cause of the next hole from its very beginning, before all that is noted.
+    fn begin_with(&mut self, cause: Cause) {
+        match self.points.first_mut() {
+            Some(first) if first.cause == cause => {
+                first.since = Since::Covered;
+                return;
+            }
+            Some(_) | None => {}
+        }
+        if self.make_room(cause) == Room::None {
+            // The newest stretch joins the one before it: the past, perhaps days, weighs more than a minute.
+            self.points.pop();
+        }
+        // Room was just made.
+        let _ = self.points.insert(0, Point { since: Since::Covered, cause, told: false });
     }
 
     /// Drops the points that footage went on beyond.

@@ -184,10 +184,13 @@ enum Known {
 }
 
 impl Alarms {
-    /// A condition holds. Told again with another detail, the newer one is kept for the next notice.
+    /// A condition holds. Told again with another detail, the newer one that says anything is
+    /// kept for the next notice.
     pub(crate) fn raise(&mut self, now: Now, key: AlarmKey, detail: Detail) {
         let Some(alarm) = self.find_or_take(&key) else { return };
-        alarm.detail = detail;
+        if alarm.phase == Phase::Quiet || detail != Detail::None {
+            alarm.detail = detail;
+        }
         match alarm.phase {
             Phase::Quiet => {
                 alarm.since = now.wall;

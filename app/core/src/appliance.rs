@@ -227,7 +227,8 @@ impl Appliance {
                 self.recording.volume_ready(index);
             }
             VolumeEvent::History { camera, covered_until, past } => {
-                self.recording.history(index, camera, covered_until, past, now.wall);
+                let account = (index, camera);
+                self.recording.history(account, covered_until, past, volume.fault(), now.wall);
             }
             VolumeEvent::Repaired { segments: _, segment_bytes, ledger_bytes } => {
                 let bytes = Detail::Bytes(segment_bytes.saturating_add(ledger_bytes));

@@ -14,7 +14,7 @@ use crate::account::Account;
 use crate::camera::Camera;
 use crate::clock::mono_at;
 use crate::effect::{Effect, Entry};
-use crate::event::{Cause, Past};
+use crate::event::{Cause, Fault, Past};
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
 use crate::time::{Anchor, Mono, Now, Span, Wall};
 use crate::volume::{PROVEN, Volume};
@@ -72,19 +72,20 @@ impl Recording {
         self.target
     }
 
-    /// What the ledger of a volume says of a camera. `wall`: now.
+    /// What the ledger of a volume says of a camera: of another session, or, when the volume is opened again
+    /// after `fault`, of this one.
     pub(crate) fn history(
         &mut self,
-        volume: VolumeIndex,
-        camera: CameraIndex,
+        (volume, camera): (VolumeIndex, CameraIndex),
         until: Wall,
         past: Past,
-        wall: Wall,
+        fault: Option<Fault>,
+        now: Wall,
     ) {
         let known = self.volumes.get(usize::from(volume.0)).copied();
         let Some(account) = self.account(camera, volume) else { return };
-        match known {
-            Some(Acquaintance::New) => account.remember(
+        match (known, fault) {
+            (Some(Acquaintance::New), _) => account.remember(
                 until,
                 match past {
                     Past::Stopped => Cause::Stopped,
@@ -92,8 +93,8 @@ impl Recording {
                     Past::PowerLost => Cause::PowerLost,
                 },
             ),
-            Some(Acquaintance::Known) => account.correct(until.min(wall)),
-            None => {}
+            (Some(Acquaintance::Known), Some(fault)) => account.correct(until.min(now), fault),
+            (Some(Acquaintance::Known), None) | (None, _) => {}
         }
     }
 
