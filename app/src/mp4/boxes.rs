@@ -1,5 +1,5 @@
-//! What writer and scanner share: the encoding that cannot fail, the epochs of MP4 and NTP, and a reader of bytes
-//! that trusts no length.
+//! What writer and scanner share: the encoding that cannot fail, the epochs of MP4 and NTP, and a reader of
+//! bytes that trusts no length.
 
 use holdfast_wire::time::Wall;
 use std::time::Duration;
@@ -13,9 +13,9 @@ const NTP_EPOCH: i64 = (70 * 365 + 17) * 86_400;
 /// Runs an encoding into a new buffer.
 pub fn encoded(encode: impl FnOnce(&mut Vec<u8>) -> mp4_atom::Result<()>) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // mp4-atom fails to encode a box of over 4 GiB, text that is too long for its field, a composition offset beyond 32
-    // bits or a combination of fields that contradicts itself. Boxes made here hold kilobytes, fixed texts, offsets
-    // of type i32, and no such combination: it cannot fail.
+    // mp4-atom fails to encode a box of over 4 GiB, text that is too long for its field, a composition
+    // offset beyond 32 bits or a combination of fields that contradicts itself. Boxes made here hold
+    // kilobytes, fixed texts, offsets of type i32, and no such combination: it cannot fail.
     encode(&mut bytes).expect("boxes of bounded size encode");
     bytes
 }
@@ -43,9 +43,9 @@ pub fn wall_after(start: Wall, ticks: i64, timescale: u32) -> Wall {
     }
 }
 
-/// Bytes read from the front; `None` wherever there are not enough. Nothing in here panics or allocates, whatever
-/// the bytes are: a damaged file must never stop the recorder. That is why files are not read by mp4-atom, whose
-/// decoders know every box there is, and which nobody has tried with a disk's garbage.
+/// Bytes read from the front; `None` wherever there are not enough. Nothing in here panics or allocates,
+/// whatever the bytes are: a damaged file must never stop the recorder. That is why files are not read by
+/// mp4-atom, whose decoders know every box there is, and which nobody has tried with a disk's garbage.
 #[derive(Clone, Copy)]
 pub struct Bytes<'a>(pub &'a [u8]);
 

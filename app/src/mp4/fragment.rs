@@ -8,7 +8,8 @@ use mp4_atom::{Encode, Mfhd, Moof, Prft, ReferenceTime, Tfdt, Tfhd, Traf, Trun, 
 /// Length of the header of `mdat`: size and kind. [`MAX_DATA`] keeps the size within its 32 bits.
 const MDAT_HEADER: usize = 8;
 
-/// Most data of one fragment, in bytes: the offsets of `trun` are signed 32-bit numbers. The muxer cuts before.
+/// Most data of one fragment, in bytes: the offsets of `trun` are signed 32-bit numbers. The muxer cuts
+/// before.
 pub const MAX_DATA: u64 = 1 << 30;
 
 /// One track's part of a fragment. Not empty.

@@ -58,8 +58,8 @@ impl Init {
     /// `ftyp` and `moov`. `shift`: ticks of the video's timescale that its edit list takes back.
     pub fn encode(&self, shift: u64) -> Vec<u8> {
         encoded(|buf| {
-            // iso6 stands for what is used: tfdt, default-base-is-moof (iso5), signed offsets. No cmfc: CMAF wants one
-            // track in a file.
+            // iso6 stands for what is used: tfdt, default-base-is-moof (iso5), signed offsets. No cmfc:
+            // CMAF wants one track in a file.
             Ftyp {
                 major_brand: b"iso6".into(),
                 minor_version: 0,

@@ -1,9 +1,9 @@
 //! Fragmented MP4: access units in, bytes of a segment out, and the way back: what a file holds.
 //!
-//! Words: a **segment** is one file, `ftyp` + `moov`, then **fragments**, each `prft` + `moof` + `mdat`. **PTS** is when
-//! a frame is shown, **DTS** when it is decoded; cameras tell only the PTS, so the DTS is derived
-//! ([`timing`]). A **tick** is one unit of a track's timescale: 1/90000 s for video, one sample for audio.
-//! **Media time zero** is the PTS of a segment's first keyframe.
+//! Words: a **segment** is one file, `ftyp` + `moov`, then **fragments**, each `prft` + `moof` + `mdat`.
+//! **PTS** is when a frame is shown, **DTS** when it is decoded; cameras tell only the PTS, so the DTS is
+//! derived (`timing.rs`). A **tick** is one unit of a track's timescale: 1/90000 s for video, one sample
+//! for audio. **Media time zero** is the PTS of a segment's first keyframe.
 //!
 //! Everything here is pure: [`SegmentMuxer`] turns [`Sample`]s into [`Fragment`]s without touching a file or
 //! copying a payload, and [`scan`] reads through `Read + Seek`.
@@ -13,8 +13,9 @@
 //!  └──── >= 1 s ───┘ └▶ ftyp moov prft moof mdat └▶ prft moof mdat ...
 //! ```
 //!
-//! A fragment need not begin at a keyframe. Decode times run on from one to the next (`tfdt` equals the previous
-//! `tfdt` and its durations) unless there is a hole, so a hole can be read back from the file alone.
+//! A fragment need not begin at a keyframe. Decode times run on from one to the next (`tfdt` equals the
+//! previous `tfdt` and its durations) unless there is a hole, so a hole can be read back from the file
+//! alone.
 
 mod boxes;
 mod fragment;
@@ -38,11 +39,12 @@ pub const VIDEO_TIMESCALE: u32 = 90_000;
 /// a hole: the next fragment's `tfdt` jumps. Anything shorter is told as one long frame.
 pub const HOLE: Duration = Duration::from_secs(1);
 
-/// A `tfdt` that lies further than this behind the end of the fragment before splits a stretch of coverage when a
-/// file is read back; the muxer closes smaller ones, which only jitter explains.
+/// A `tfdt` that lies further than this behind the end of the fragment before splits a stretch of coverage
+/// when a file is read back; the muxer closes smaller ones, which only jitter explains.
 pub const SEAM: Duration = Duration::from_millis(100);
 
-/// What a track holds. The video comes first, in [`SegmentMuxer::new`]'s list, and is the only one of its kind.
+/// What a track holds. The video comes first, in [`SegmentMuxer::new`]'s list, and is the only one of its
+/// kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TrackConfig {
     /// H.264 in length-prefixed NAL units (`stream-format=avc`).
@@ -138,19 +140,21 @@ pub struct Sample<P> {
     pub payload: P,
 }
 
-/// A piece of a segment: the unit of loss at a power cut. Write `head`, then each of `payloads` in order (one writev),
-/// then sync.
+/// A piece of a segment: the unit of loss at a power cut. Write `head`, then each of `payloads` in order
+/// (one writev), then sync.
 #[derive(Clone, Debug)]
 pub struct Fragment<P> {
-    /// Boxes that precede the data: `prft`, `moof`, the header of `mdat`; before a segment's first also `ftyp` and `moov`.
+    /// Boxes that precede the data: `prft`, `moof`, the header of `mdat`; before a segment's first also
+    /// `ftyp` and `moov`.
     pub head: Vec<u8>,
     /// The data of `mdat`, in order.
     pub payloads: Vec<P>,
     /// When its video begins.
     ///
     /// Measured in decode times, shifted so that a segment begins with its first shown frame: with B-frames a
-    /// fragment's frames are shown interleaved with its neighbours' at both ends, and only so do spans tile, `to` of one
-    /// being `from` of the next, unless frames are missing. Without B-frames it is the PTS of the first frame.
+    /// fragment's frames are shown interleaved with its neighbours' at both ends, and only so do spans
+    /// tile, `to` of one being `from` of the next, unless frames are missing. Without B-frames it is the
+    /// PTS of the first frame.
     pub from: Mono,
     /// When its video ends; see `from`.
     pub to: Mono,
@@ -160,7 +164,8 @@ pub struct Fragment<P> {
     pub bytes: u64,
 }
 
-/// Why a segment cannot be begun. Each is a fault of the caller's configuration, none is healed by trying again.
+/// Why a segment cannot be begun. Each is a fault of the caller's configuration, none is healed by trying
+/// again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Mp4Error {
     /// The list of tracks is empty, or does not begin with the video.

@@ -17,8 +17,8 @@ const OPUS_PACKET: u32 = 960;
 
 /// Makes one segment: samples go in with [`push`](Self::push), fragments come out of [`cut`](Self::cut).
 ///
-/// The first video sample pushed is the segment's first keyframe: media time zero. Audio pushed before it, or with
-/// an earlier PTS, has no place in the segment and is dropped.
+/// The first video sample pushed is the segment's first keyframe: media time zero. Audio pushed before it,
+/// or with an earlier PTS, has no place in the segment and is dropped.
 pub struct SegmentMuxer<P> {
     tracks: Vec<TrackConfig>,
     init: Init,
@@ -44,8 +44,8 @@ struct Stretch<P> {
 }
 
 impl<P: Payload> SegmentMuxer<P> {
-    /// Begins a segment. `tracks[0]` is the video, all others are audio. `depth_hint`: reorder depth of the camera's
-    /// segment before, 0 if there was none; more than 16 is taken as 16.
+    /// Begins a segment. `tracks[0]` is the video, all others are audio. `depth_hint`: reorder depth of the
+    /// camera's segment before, 0 if there was none; more than 16 is taken as 16.
     ///
     /// # Errors
     /// [`Mp4Error`] when the tracks cannot be written as they are configured.
@@ -64,8 +64,8 @@ impl<P: Payload> SegmentMuxer<P> {
         })
     }
 
-    /// Takes the next sample; it is held until the next [`cut`](Self::cut). Samples of a track come in decode order. One of
-    /// a track that does not exist is dropped.
+    /// Takes the next sample; it is held until the next [`cut`](Self::cut). Samples of a track come in
+    /// decode order. One of a track that does not exist is dropped.
     pub fn push(&mut self, sample: Sample<P>) {
         if sample.track >= self.tracks.len() {
             return;
@@ -86,12 +86,13 @@ impl<P: Payload> SegmentMuxer<P> {
         Some(video().max()?.since(video().min()?))
     }
 
-    /// Everything held, as fragments to be written in order: none if nothing is held, more than one only where a hole
-    /// of over a second lies in it (a fragment tells one time for all its frames) or where it exceeds 1 GiB.
+    /// Everything held, as fragments to be written in order: none if nothing is held, more than one only
+    /// where a hole of over a second lies in it (a fragment tells one time for all its frames) or where it
+    /// exceeds 1 GiB.
     ///
     /// `next_video`: PTS of the video access unit that follows, if known; the last frame lasts until
-    /// then. Without it the last frame lasts as long as frames usually do. The depth of reordering is fixed by the first
-    /// fragment's samples, which should therefore hold a second of video.
+    /// then. Without it the last frame lasts as long as frames usually do. The depth of reordering is fixed
+    /// by the first fragment's samples, which should therefore hold a second of video.
     pub fn cut(&mut self, next_video: Option<Mono>) -> Vec<Fragment<P>> {
         let Some(origin) = self.origin else { return Vec::new() };
         let pending = std::mem::take(&mut self.pending);
@@ -115,7 +116,8 @@ impl<P: Payload> SegmentMuxer<P> {
         fragments
     }
 
-    /// The depth of reordering in use: the hint for the camera's next segment. Before the first cut, the hint itself.
+    /// The depth of reordering in use: the hint for the camera's next segment. Before the first cut, the
+    /// hint itself.
     pub fn reorder_depth(&self) -> usize {
         self.timeline.as_ref().map_or(self.depth_hint, |timeline| timeline.video.depth())
     }

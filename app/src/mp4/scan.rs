@@ -1,8 +1,8 @@
 //! What a segment's file holds, read from the file alone: after a crash, and when a ledger is rebuilt.
 //!
 //! Reads box headers, `moov` and every `moof`; jumps over the footage. Whatever follows the last whole
-//! fragment is torn: a power cut leaves half a fragment, zeros, or blocks that were never written. No length in the file is
-//! believed before it is held against the file's own.
+//! fragment is torn: a power cut leaves half a fragment, zeros, or blocks that were never written. No
+//! length in the file is believed before it is held against the file's own.
 
 use super::SEAM;
 use super::boxes::{Bytes, wall_after};
@@ -10,18 +10,19 @@ use holdfast_wire::segment::{HEADER_UUID, SegmentHeader};
 use holdfast_wire::time::{Span, Wall};
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Largest `moov` or `moof` that is read: ours have a few kilobytes. What a damaged length can cost in memory.
+/// Largest `moov` or `moof` that is read: ours have a few kilobytes. What a damaged length can cost in
+/// memory.
 const MAX_BOX: u64 = 4 << 20;
 
 /// How far into a file without a readable start a `moof` is looked for: the first one follows `moov` at once.
 const SEARCHED: u64 = 64 << 10;
 
-/// A fragment whose last frame ends in so many zeros was never written to its end: NAL units hold no three zeros in a row, and
-/// a filesystem may well know a file's new length before its new blocks.
+/// A fragment whose last frame ends in so many zeros was never written to its end: NAL units hold no three
+/// zeros in a row, and a filesystem may well know a file's new length before its new blocks.
 const TAIL: u64 = 64;
 
-/// Longest time from a segment's start that is believed: ours end after a minute or so. A flipped bit in a `tfdt` must
-/// not account for years of footage.
+/// Longest time from a segment's start that is believed: ours end after a minute or so. A flipped bit in a
+/// `tfdt` must not account for years of footage.
 const MAX_SPAN_TICKS: u64 = 7 * 86_400 * 90_000;
 
 /// What a segment's file holds.
@@ -66,8 +67,9 @@ pub enum ScanError {
     Header(#[source] postcard::Error),
 }
 
-/// Reads what a segment of `length` bytes holds. Never allocates more than a box of a few megabytes, never fails on damage behind
-/// the `moov`: what cannot be read as a whole fragment, and all that follows it, counts as torn.
+/// Reads what a segment of `length` bytes holds. Never allocates more than a box of a few megabytes, never
+/// fails on damage behind the `moov`: what cannot be read as a whole fragment, and all that follows it,
+/// counts as torn.
 ///
 /// # Errors
 /// [`ScanError`]; only [`ScanError::Nothing`] means that the file can be deleted without loss.
@@ -119,8 +121,8 @@ struct File<R> {
 }
 
 impl<R: Read + Seek> File<R> {
-    /// The box that begins here, if all of it lies in the file. A size of zero, "to the end of the file", is never ours: it is what
-    /// unwritten blocks look like.
+    /// The box that begins here, if all of it lies in the file. A size of zero, "to the end of the file",
+    /// is never ours: it is what unwritten blocks look like.
     fn box_at(&mut self, at: u64) -> Result<Option<Found>, ScanError> {
         let Some(header) = self.read(at, 8)? else { return Ok(None) };
         let mut bytes = Bytes(&header);
@@ -130,8 +132,8 @@ impl<R: Read + Seek> File<R> {
         Ok(end.filter(|_| size >= 8).map(|end| Found { kind, body: at + 8, end }))
     }
 
-    /// What a file is whose `moov` cannot be reached. A power cut leaves nothing behind it; a flipped bit in a length leaves
-    /// the footage, and then nobody may be told that the file is empty.
+    /// What a file is whose `moov` cannot be reached. A power cut leaves nothing behind it; a flipped bit
+    /// in a length leaves the footage, and then nobody may be told that the file is empty.
     fn without_start(&mut self) -> Result<ScanError, ScanError> {
         let start = self.read(0, self.length.min(SEARCHED))?.unwrap_or_default();
         let footage = start.windows(4).any(|kind| kind == b"moof");
@@ -328,8 +330,8 @@ fn parse_traf(traf: Bytes<'_>) -> Option<(u32, u64, VideoRun)> {
     let mut trun = traf.find(b"trun")?;
     let (_, flags) = trun.version_and_flags()?;
     let frames = trun.u32()?;
-    // Ours always tell where their data is, and duration and size of each sample. Since each sample so has bytes of its own in here, a
-    // count that is wrong ends at the box's end.
+    // Ours always tell where their data is, and duration and size of each sample. Since each sample so has
+    // bytes of its own in here, a count that is wrong ends at the box's end.
     if flags & 0x301 != 0x301 {
         return None;
     }
@@ -388,8 +390,8 @@ impl Coverage {
         if video.begin < self.ended || video.end > MAX_SPAN_TICKS {
             return false;
         }
-        // A segment's first decode time is that of its first shown frame: of the keyframe itself, or of frames that are
-        // shown before it though they come after it (an open GOP).
+        // A segment's first decode time is that of its first shown frame: of the keyframe itself, or of
+        // frames that are shown before it though they come after it (an open GOP).
         let lead = *self.lead.get_or_insert_with(|| {
             let shift = i64::try_from(self.shift).unwrap_or(0);
             video.shown_first.saturating_sub(shift).min(0)

@@ -1,9 +1,10 @@
 //! When each sample is decoded: decode times of video from its PTS alone, and a steady clock for audio.
 //!
-//! Video arrives in decode order. Without B-frames PTS rise and DTS = PTS. With them, a frame may arrive after frames
-//! that are shown later; the **depth** is the greatest number of such frames, and is measured. With a depth of d, the DTS
-//! of a frame is the (d+1)-th largest PTS seen so far, itself included: those d frames are the ones that may still be
-//! waited for, so this PTS is the next in order of showing, and later frames can only give a larger one.
+//! Video arrives in decode order. Without B-frames PTS rise and DTS = PTS. With them, a frame may arrive
+//! after frames that are shown later; the **depth** is the greatest number of such frames, and is measured.
+//! With a depth of d, the DTS of a frame is the (d+1)-th largest PTS seen so far, itself included: those d
+//! frames are the ones that may still be waited for, so this PTS is the next in order of showing, and later
+//! frames can only give a larger one.
 //!
 //! ```text
 //! decoded   I0  P3  B1  B2  P6  B4  B5        depth 1
@@ -11,17 +12,17 @@
 //! DTS       -1   0   1   2   3   4   5        second largest PTS so far
 //! ```
 //!
-//! A file cannot hold a DTS below zero: all times of video are therefore moved up by the **shift**, the first DTS becomes
-//! zero, and an edit list takes the shift back. The PTS are exact in any case: a sample's composition
-//! offset is PTS − DTS, whatever became of the DTS.
+//! A file cannot hold a DTS below zero: all times of video are therefore moved up by the **shift**, the
+//! first DTS becomes zero, and an edit list takes the shift back. The PTS are exact in any case: a sample's
+//! composition offset is PTS − DTS, whatever became of the DTS.
 //!
-//! Times in here are nanoseconds from media time zero, or ticks. Ticks are computed from nanoseconds each time, never
-//! summed, so rounding does not add up.
+//! Times in here are nanoseconds from media time zero, or ticks. Ticks are computed from nanoseconds each
+//! time, never summed, so rounding does not add up.
 
 use super::{HOLE, SEAM, VIDEO_TIMESCALE};
 
-/// Deepest reordering that is believed: what H.264 and H.265 allow. A frame that arrives after more later ones
-/// is a clock that was set back.
+/// Deepest reordering that is believed: what H.264 and H.265 allow. A frame that arrives after more later
+/// ones is a clock that was set back.
 pub const MAX_DEPTH: usize = 16;
 
 /// Length of a frame of which nothing at all is known: a segment of one frame.
@@ -31,8 +32,8 @@ const NANOS: i128 = 1_000_000_000;
 
 /// Nanoseconds to ticks, to the nearest.
 pub fn to_ticks(nanos: i64, timescale: u32) -> i64 {
-    // An i64 of nanoseconds times a u32 fits an i128; the quotient fits an i64 for timescales below 10^9, and is
-    // saturated above.
+    // An i64 of nanoseconds times a u32 fits an i128; the quotient fits an i64 for timescales below 10^9,
+    // and is saturated above.
     let ticks = (i128::from(nanos) * i128::from(timescale) + NANOS / 2).div_euclid(NANOS);
     i64::try_from(ticks).unwrap_or(if ticks < 0 { i64::MIN } else { i64::MAX })
 }
@@ -91,8 +92,8 @@ struct Moment {
 }
 
 impl VideoTimeline {
-    /// Begins a segment from the frames of its first fragment. `depth` and `duration` are what is already known
-    /// of the stream.
+    /// Begins a segment from the frames of its first fragment. `depth` and `duration` are what is already
+    /// known of the stream.
     pub fn new(first: &[i64], depth: usize, duration: Option<i64>) -> Self {
         let nominal = rhythm(first).or(duration.filter(|d| *d > 0)).unwrap_or(LONE_FRAME);
         let lowest = shown_first(first, nominal).unwrap_or(0);
@@ -108,8 +109,9 @@ impl VideoTimeline {
         u64::try_from(self.shift).unwrap_or(0)
     }
 
-    /// Depth in use: the hint, or what was measured if that is more. It is not taken back when B-frames pause: a little room
-    /// in decode times costs nothing, a lack of it costs negative offsets, which not every player reads well.
+    /// Depth in use: the hint, or what was measured if that is more. It is not taken back when B-frames
+    /// pause: a little room in decode times costs nothing, a lack of it costs negative offsets, which not
+    /// every player reads well.
     pub fn depth(&self) -> usize {
         self.order.depth
     }
@@ -129,7 +131,8 @@ impl VideoTimeline {
         self.newest = self.newest.max(pts);
     }
 
-    /// Places a run of frames without a hole, in decode order; not empty. `after_hole`: a hole lies before it.
+    /// Places a run of frames without a hole, in decode order; not empty. `after_hole`: a hole lies before
+    /// it.
     pub fn fragment(&mut self, run: &[i64], after_hole: bool, following: Following) -> VideoTimes {
         if let Some(nominal) = rhythm(run) {
             self.nominal = nominal;
@@ -213,8 +216,8 @@ pub fn rhythm(run: &[i64]) -> Option<i64> {
     Some(*steps.select_nth_unstable(middle).1)
 }
 
-/// The smallest PTS of a run that begins with its first decoded frame. One that lies below that by more than any reordering
-/// is a clock that was set back, and no beginning.
+/// The smallest PTS of a run that begins with its first decoded frame. One that lies below that by more
+/// than any reordering is a clock that was set back, and no beginning.
 fn shown_first(run: &[i64], nominal: i64) -> Option<i64> {
     let limit = run.first()?.saturating_sub(depth_nanos(MAX_DEPTH, nominal));
     run.iter().copied().filter(|pts| *pts >= limit).min()
@@ -258,7 +261,8 @@ impl Reorder {
     fn decode_time(&mut self, pts: i64, nominal: i64) -> i64 {
         let later = self.largest.iter().filter(|seen| **seen > pts).count();
         if later > MAX_DEPTH {
-            // No stream reorders so deeply: the clock was set back. Learn nothing from it and begin anew from here.
+            // No stream reorders so deeply: the clock was set back. Learn nothing from it and begin anew
+            // from here.
             self.seed(pts, nominal);
             return self.decode_time(pts, nominal);
         }
