@@ -148,7 +148,12 @@ impl Appliance {
         let heartbeat = self.heartbeat?;
         let cameras = self.cameras.iter().filter_map(Camera::deadline);
         let volumes = self.volumes.iter().filter_map(Volume::deadline);
-        let others = [self.alarms.deadline(), self.recording.deadline(&self.volumes)];
+        let route = match self.life {
+            Life::Running => self.recording.deadline(&self.volumes),
+            // At the end the routes stay as they are.
+            Life::New | Life::StoppingCameras | Life::ClosingVolumes | Life::Leaving | Life::Over => None,
+        };
+        let others = [self.alarms.deadline(), route];
         cameras.chain(volumes).chain(others.into_iter().flatten()).chain([heartbeat]).min()
     }
 
@@ -273,6 +278,9 @@ impl Appliance {
         self.heartbeat = Some(now.mono + HEARTBEAT);
         for camera in &mut self.cameras {
             camera.advance(now.mono, &mut self.rng);
+        }
+        if self.life != Life::Running {
+            self.volumes.iter_mut().for_each(Volume::rest);
         }
         self.volumes.iter_mut().for_each(|volume| volume.advance(now.mono));
         if self.life == Life::Running {

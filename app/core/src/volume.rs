@@ -127,6 +127,14 @@ impl Volume {
         }
     }
 
+    /// The device is stopping: one that failed is not tried again.
+    pub(crate) fn rest(&mut self) {
+        if let State::Faulted { .. } = self.state {
+            self.state = State::Closed;
+            self.notice = None;
+        }
+    }
+
     /// Does what is due at `now`.
     pub(crate) fn advance(&mut self, now: Mono) {
         match self.state {

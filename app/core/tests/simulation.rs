@@ -246,7 +246,8 @@ impl Sim {
 
     fn step_camera(&mut self, i: usize) {
         let failure = FAILURES[self.rng.usize(0..FAILURES.len())];
-        match self.links[i] {
+        let link = self.links[i];
+        match link {
             Link::Down => {}
             Link::Asked if self.chance(60) => {
                 self.links[i] = Link::Up { keyframes: 0 };
@@ -283,7 +284,8 @@ impl Sim {
 
     fn step_volume(&mut self, v: usize) {
         let fault = FAULTS[self.rng.usize(0..FAULTS.len())];
-        match self.disks[v] {
+        let disk = self.disks[v];
+        match disk {
             Disk::Down => {}
             Disk::Opening if self.chance(30) => {
                 self.disks[v] = Disk::Down;
