@@ -44,4 +44,4 @@ pub enum Outcome {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -95,6 +95,10 @@ impl Day {
         let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?);
         date.ok().map(Day)
     }
+    /// Its first moment.
+    pub fn start(self) -> Wall {
+        Wall::from_secs(self.0.midnight().assume_utc().unix_timestamp())
+    }
 }
 
 impl fmt::Display for Day {
