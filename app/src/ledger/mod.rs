@@ -17,7 +17,7 @@
 //! | file | what |
 //! |---|---|
 //! | [`read`] | months and records in their order, problems told |
-//! | [`write`] | append, sync, new month, torn tail |
+//! | [`mod@write`] | append, sync, new month, torn tail |
 //! | [`facts`] | what a segment's file says of itself |
 //! | [`walk`] | finding segments by their names |
 //! | [`recover`] | at opening: what the session before left undone |
