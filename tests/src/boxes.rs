@@ -114,8 +114,10 @@ mod tests {
         let mdhd = boxed(b"mdhd", &[&[0; 12][..], &90_000u32.to_be_bytes()].concat());
         let trak = boxed(b"trak", &[tkhd, boxed(b"mdia", &mdhd)].concat());
         let ntp = (u64::try_from(NTP_TO_UNIX).unwrap() + 1_000) << 32 | 1 << 31;
-        let prft = [&[1, 0, 0, 0][..], &7u32.to_be_bytes(), &ntp.to_be_bytes(), &media_time.to_be_bytes()].concat();
-        [boxed(b"ftyp", b"iso6"), boxed(b"moov", &trak), boxed(b"prft", &prft), boxed(b"mdat", &[0; 99])].concat()
+        let prft =
+            [&[1, 0, 0, 0][..], &7u32.to_be_bytes(), &ntp.to_be_bytes(), &media_time.to_be_bytes()].concat();
+        [boxed(b"ftyp", b"iso6"), boxed(b"moov", &trak), boxed(b"prft", &prft), boxed(b"mdat", &[0; 99])]
+            .concat()
     }
 
     #[test]

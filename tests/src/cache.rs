@@ -47,7 +47,10 @@ pub(crate) fn dir() -> &'static Path {
 }
 
 /// What is kept under `key`; if there is nothing whole, made by `make` and kept.
-pub(crate) fn load_or(key: &str, make: impl FnOnce() -> Result<Stored, LabError>) -> Result<Stored, LabError> {
+pub(crate) fn load_or(
+    key: &str,
+    make: impl FnOnce() -> Result<Stored, LabError>,
+) -> Result<Stored, LabError> {
     let path = dir().join(key);
     if let Some(stored) = std::fs::read(&path).ok().and_then(parse) {
         return Ok(stored);

@@ -119,6 +119,16 @@ impl CameraOptions {
         }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its picture.
+    pub fn video(&self) -> &ClipSpec {
+        &self.video
+    }
+
     /// With this sound.
     pub fn sound(self, sound: Sound) -> Self {
         CameraOptions { sound, ..self }
@@ -173,8 +183,10 @@ impl VirtualCamera {
         let server = Server::start(&options, caps, shared.clone())?;
         let parameter_sets_in_band = options.parameter_sets != ParameterSets::DescriptionOnly;
         let feed = Feed { tag: options.tag, clip, tone, parameter_sets_in_band };
-        let feeder = feeder::start(feed, shared.clone())
-            .map_err(|source| LabError::Io { doing: format!("starting the feeder of {}", options.name), source })?;
+        let feeder = feeder::start(feed, shared.clone()).map_err(|source| LabError::Io {
+            doing: format!("starting the feeder of {}", options.name),
+            source,
+        })?;
         Ok(VirtualCamera { options, shared, server, feeder: Some(feeder) })
     }
 

@@ -69,20 +69,50 @@ impl ClipSpec {
     /// 320x180 at 25 frames/s, keyframe each second, 3 s: cheap, for tests that need many cameras.
     pub fn small(codec: VideoCodec) -> Self {
         let (width, height) = (320, 180);
-        ClipSpec { codec, width, height, fps: 25, kbits: 300, gop: 25, b_frames: 0, b_pyramid: false, gops: 3 }
+        ClipSpec {
+            codec,
+            width,
+            height,
+            fps: 25,
+            kbits: 300,
+            gop: 25,
+            b_frames: 0,
+            b_pyramid: false,
+            gops: 3,
+        }
     }
 
     /// 1280x720 at 25 frames/s, 1.5 Mb/s, keyframe every 2 s: the cameras of `make run`.
     pub fn demo(codec: VideoCodec) -> Self {
         let (width, height) = (1280, 720);
-        ClipSpec { codec, width, height, fps: 25, kbits: 1500, gop: 50, b_frames: 0, b_pyramid: false, gops: 4 }
+        ClipSpec {
+            codec,
+            width,
+            height,
+            fps: 25,
+            kbits: 1500,
+            gop: 50,
+            b_frames: 0,
+            b_pyramid: false,
+            gops: 4,
+        }
     }
 
     /// 1920x1080 at 30 frames/s, H.264 of 4 Mb/s at a constant rate, keyframe every 2 s: the load of `make bench`.
     pub fn bench() -> Self {
         let codec = VideoCodec::H264;
         let (width, height) = (1920, 1080);
-        ClipSpec { codec, width, height, fps: 30, kbits: 4000, gop: 60, b_frames: 0, b_pyramid: false, gops: 5 }
+        ClipSpec {
+            codec,
+            width,
+            height,
+            fps: 30,
+            kbits: 4000,
+            gop: 60,
+            b_frames: 0,
+            b_pyramid: false,
+            gops: 5,
+        }
     }
 
     /// The same with this many B-frames in a row, as a pyramid from three on.
@@ -103,7 +133,9 @@ impl ClipSpec {
     fn cache_key(&self) -> String {
         let ClipSpec { codec, width, height, fps, kbits, gop, b_frames, b_pyramid, gops } = *self;
         let pyramid = if b_pyramid { "p" } else { "" };
-        format!("{codec:?}-{width}x{height}-{fps}fps-{kbits}k-gop{gop}x{gops}-b{b_frames}{pyramid}-v{CACHE_VERSION}")
+        format!(
+            "{codec:?}-{width}x{height}-{fps}fps-{kbits}k-gop{gop}x{gops}-b{b_frames}{pyramid}-v{CACHE_VERSION}"
+        )
     }
 
     /// The pipeline that encodes it, ending in an appsink named `out`.
@@ -198,7 +230,8 @@ impl Clip {
         let data = memory.map_readable().map_err(|_| whole("cannot be mapped"))?;
         let mut offset = 0;
         for (unit, presentation) in stored.units.iter().zip(presentation) {
-            let bytes = data.get(offset..offset + unit.size).ok_or_else(|| whole("is shorter than its index"))?;
+            let bytes =
+                data.get(offset..offset + unit.size).ok_or_else(|| whole("is shorter than its index"))?;
             let split = match spec.codec.nal() {
                 Some(codec) => {
                     if unit.keyframe && parameter_sets.is_empty() {
@@ -232,7 +265,10 @@ pub(crate) fn encode(pipeline: &str) -> Result<cache::Stored, LabError> {
     let failed = |problem: String| LabError::Encode { pipeline: pipeline.to_owned(), problem };
     let bin = gst::parse::launch(pipeline).map_err(|error| failed(error.to_string()))?;
     let bin = bin.downcast::<gst::Pipeline>().map_err(|_| failed("is not a pipeline".to_owned()))?;
-    let sink = bin.by_name("out").and_downcast::<gst_app::AppSink>().ok_or_else(|| failed("has no appsink named out".to_owned()))?;
+    let sink = bin
+        .by_name("out")
+        .and_downcast::<gst_app::AppSink>()
+        .ok_or_else(|| failed("has no appsink named out".to_owned()))?;
     bin.set_state(gst::State::Playing).map_err(|error| failed(error.to_string()))?;
     let mut stored = cache::Stored { caps: String::new(), units: Vec::new(), data: Vec::new() };
     while let Ok(sample) = sink.pull_sample() {

@@ -108,7 +108,9 @@ pub(crate) struct Feed {
 
 /// Starts the thread; it ends when `State::ended` is set.
 pub(crate) fn start(feed: Feed, shared: Arc<Shared>) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(format!("feeder-{}", feed.tag)).spawn(move || Feeder::new(feed, shared).run())
+    std::thread::Builder::new()
+        .name(format!("feeder-{}", feed.tag))
+        .spawn(move || Feeder::new(feed, shared).run())
 }
 
 const SECOND: u64 = 1_000_000_000;
@@ -140,8 +142,20 @@ impl Feeder {
         let clock = gst::SystemClock::obtain();
         let epoch = clock.time().nseconds();
         let (clip, random) = (feed.clip.clone(), u64::from(feed.tag) + 0x9e37_79b9_7f4a_7c15);
-        let clip_start = Feeder { feed, shared, clock, epoch, clip, random, number: 0, at: 0, base: 0, packet: 0, metadata_second: 0, frozen_at: None };
-        clip_start
+        Feeder {
+            feed,
+            shared,
+            clock,
+            epoch,
+            clip,
+            random,
+            number: 0,
+            at: 0,
+            base: 0,
+            packet: 0,
+            metadata_second: 0,
+            frozen_at: None,
+        }
     }
 
     fn run(mut self) {
@@ -171,7 +185,11 @@ impl Feeder {
     /// When what is due at `time` leaves: later, if the camera delivers in bursts.
     fn release(&self, state: &State, time: u64) -> u64 {
         let period = u64::try_from(state.delivery.as_nanos()).unwrap_or(u64::MAX);
-        if period == 0 { time } else { self.epoch + (time - self.epoch).div_ceil(period).saturating_mul(period) }
+        if period == 0 {
+            time
+        } else {
+            self.epoch + (time - self.epoch).div_ceil(period).saturating_mul(period)
+        }
     }
 
     fn frame_time(&self, number: u64) -> u64 {
@@ -179,14 +197,17 @@ impl Feeder {
     }
 
     fn packet_time(&self, tone: &Tone) -> u64 {
-        self.epoch + self.packet * u64::from(tone.codec.samples_per_packet()) * SECOND / u64::from(tone.codec.rate())
+        self.epoch
+            + self.packet * u64::from(tone.codec.samples_per_packet()) * SECOND / u64::from(tone.codec.rate())
     }
 
     fn send_frame(&mut self, state: &mut State) {
         if self.at == self.clip.frames.len() {
             (self.at, self.base) = (0, self.number);
         }
-        if self.clip.frames[self.at].keyframe && let Some(clip) = state.next_clip.take() {
+        if self.clip.frames[self.at].keyframe
+            && let Some(clip) = state.next_clip.take()
+        {
             (self.clip, self.at, self.base) = (clip, 0, self.number);
         }
         let clip = self.clip.clone();
@@ -221,7 +242,15 @@ impl Feeder {
         self.at += 1;
     }
 
-    fn hand_over(&mut self, outlets: &mut [Outlet], clip: &Clip, frame: &ClipFrame, mark: Mark, time: u64, garble: bool) {
+    fn hand_over(
+        &mut self,
+        outlets: &mut [Outlet],
+        clip: &Clip,
+        frame: &ClipFrame,
+        mark: Mark,
+        time: u64,
+        garble: bool,
+    ) {
         let mark = clip.spec.codec.nal().map(|codec| gst::Memory::from_slice(mark.to_annex_b(codec)));
         let tail = if garble { self.garbled(&frame.tail) } else { frame.tail.clone() };
         for outlet in outlets {

@@ -76,10 +76,14 @@ pub fn read(path: &Path) -> Result<Footage, LabError> {
     crate::init()?;
     let failed = |problem: String| LabError::Watch { url: path.display().to_string(), problem };
     let pipeline = gst::Pipeline::new();
-    let make = |kind: &str| gst::ElementFactory::make(kind).build().map_err(|error| failed(error.to_string()));
+    let make =
+        |kind: &str| gst::ElementFactory::make(kind).build().map_err(|error| failed(error.to_string()));
     let (source, demuxer) = (make("filesrc")?, make("qtdemux")?);
     source.set_property("location", path);
-    pipeline.add_many([&source, &demuxer]).and_then(|()| source.link(&demuxer)).map_err(|error| failed(error.to_string()))?;
+    pipeline
+        .add_many([&source, &demuxer])
+        .and_then(|()| source.link(&demuxer))
+        .map_err(|error| failed(error.to_string()))?;
     let footage = Arc::new(Mutex::new(Footage::default()));
     let (weak, found) = (pipeline.downgrade(), footage.clone());
     demuxer.connect_pad_added(move |_, pad| {
@@ -125,7 +129,8 @@ fn take_track(pipeline: &gst::Pipeline, pad: &gst::Pad, footage: &Arc<Mutex<Foot
         "video/x-h265" => Some(NalCodec::H265),
         _ => None,
     };
-    let length_size = structure.get::<gst::Buffer>("codec_data").ok().and_then(|data| length_size(parser?, &data));
+    let length_size =
+        structure.get::<gst::Buffer>("codec_data").ok().and_then(|data| length_size(parser?, &data));
     let parser = parser.zip(length_size);
     // Without async, since no track waits for another one's first sample here.
     let sink = gst_app::AppSink::builder().sync(false).async_(false).build();
@@ -177,7 +182,8 @@ fn length_size(codec: NalCodec, record: &gst::Buffer) -> Option<usize> {
 /// that form; by name otherwise.
 pub fn segments(volume: &Path, camera: &str) -> Result<Vec<PathBuf>, LabError> {
     let folder = volume.join("holdfast").join(camera);
-    let failed = |source| LabError::Io { doing: format!("listing the segments in {}", folder.display()), source };
+    let failed =
+        |source| LabError::Io { doing: format!("listing the segments in {}", folder.display()), source };
     let mut files = Vec::new();
     if !folder.exists() {
         return Ok(files);
@@ -198,6 +204,14 @@ pub fn segments(volume: &Path, camera: &str) -> Result<Vec<PathBuf>, LabError> {
     Ok(files)
 }
 
+/// When a file was last written to, microseconds of UTC since 1970.
+pub(crate) fn modified_micros(path: &Path) -> Result<i64, LabError> {
+    let failed = |source| LabError::Io { doing: format!("asking for the age of {}", path.display()), source };
+    let modified = std::fs::metadata(path).and_then(|facts| facts.modified()).map_err(failed)?;
+    let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
 fn sequence(file: &Path) -> Option<u32> {
     file.file_stem()?.to_str()?.rsplit_once("Z-")?.1.parse().ok()
 }
@@ -206,18 +220,23 @@ fn sequence(file: &Path) -> Option<u32> {
 pub fn ffprobe_ok(path: &Path) -> Result<serde_json::Value, LabError> {
     let arguments = ["-v", "error", "-show_format", "-show_streams", "-of", "json"];
     let output = run(Command::new("ffprobe").args(arguments).arg(path))?;
-    serde_json::from_slice(&output).map_err(|error| LabError::Child { program: "ffprobe".to_owned(), problem: error.to_string() })
+    serde_json::from_slice(&output)
+        .map_err(|error| LabError::Child { program: "ffprobe".to_owned(), problem: error.to_string() })
 }
 
 /// Whether ffmpeg decodes the whole file without a word of complaint; what it said otherwise.
 pub fn plays(path: &Path) -> Result<(), LabError> {
-    let output = run(Command::new("ffmpeg").args(["-v", "error", "-nostdin", "-i"]).arg(path).args(["-f", "null", "-"]));
+    let output = run(Command::new("ffmpeg")
+        .args(["-v", "error", "-nostdin", "-i"])
+        .arg(path)
+        .args(["-f", "null", "-"]));
     output.map(|_| ())
 }
 
 fn run(command: &mut Command) -> Result<Vec<u8>, LabError> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|source| LabError::Io { doing: format!("starting {program}"), source })?;
+    let output =
+        command.output().map_err(|source| LabError::Io { doing: format!("starting {program}"), source })?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.success() && said.trim().is_empty() {
         return Ok(output.stdout);
@@ -232,14 +251,18 @@ mod tests {
     #[test]
     fn segments_are_listed_by_their_number_not_by_their_name() {
         let volume = tempfile::tempdir().unwrap();
-        let names = ["2026-11-21/23-59-58Z-9.mp4", "2026-11-22/00-00-58Z-10.mp4", "2026-11-22/00-00-01Z-11.mp4"];
+        let names =
+            ["2026-11-21/23-59-58Z-9.mp4", "2026-11-22/00-00-58Z-10.mp4", "2026-11-22/00-00-01Z-11.mp4"];
         for name in names.into_iter().chain(["2026-11-22/notes.txt"]) {
             let path = volume.path().join("holdfast/entrance").join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(path, "").unwrap();
         }
         let found = segments(volume.path(), "entrance").unwrap();
-        let found: Vec<_> = found.iter().map(|path| path.strip_prefix(volume.path().join("holdfast/entrance")).unwrap()).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|path| path.strip_prefix(volume.path().join("holdfast/entrance")).unwrap())
+            .collect();
         assert_eq!(found, names.map(Path::new));
         assert!(segments(volume.path(), "nowhere").unwrap().is_empty());
     }

@@ -12,8 +12,8 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_rtsp_server as rtsp;
-use rtsp::prelude::*;
 use rtsp::gst_rtsp::{RTSPAuthMethod, RTSPLowerTrans};
+use rtsp::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
@@ -66,7 +66,8 @@ impl Server {
         let context = glib::MainContext::new();
         let main_loop = glib::MainLoop::new(Some(&context), false);
         let name = options.name.clone();
-        let failed = |problem: String| LabError::Serve { camera: options.name.clone(), port: options.port, problem };
+        let failed =
+            |problem: String| LabError::Serve { camera: options.name.clone(), port: options.port, problem };
         let running = main_loop.clone();
         let thread = std::thread::Builder::new()
             .name(format!("rtsp-{name}"))
@@ -77,8 +78,17 @@ impl Server {
             })
             .map_err(|error| failed(error.to_string()))?;
         let thread = Some(thread);
-        let mut server =
-            Server { name, port: options.port, context, main_loop, server, sessions, shared, listening: None, thread };
+        let mut server = Server {
+            name,
+            port: options.port,
+            context,
+            main_loop,
+            server,
+            sessions,
+            shared,
+            listening: None,
+            thread,
+        };
         server.listen()?;
         Ok(server)
     }
@@ -191,18 +201,25 @@ fn outlet(media: &rtsp::RTSPMedia, id: u64, caps: &MediaCaps, declared_only: boo
     // The server describes a track only after something came from it; for a track that never sends,
     // a gap does, which makes no packet.
     if declared_only && let Some(sound) = &sound {
-        sound.send_event(gst::event::Gap::builder(gst::ClockTime::ZERO).duration(gst::ClockTime::SECOND).build());
+        sound.send_event(
+            gst::event::Gap::builder(gst::ClockTime::ZERO).duration(gst::ClockTime::SECOND).build(),
+        );
     }
     Some(Outlet { id, video, sound, metadata: source("metadata_in"), begun: false })
 }
 
 /// The media's pipeline; `pay0`, `pay1`, ... are its tracks.
 fn launch_line(options: &CameraOptions) -> String {
-    let source = "is-live=true format=time do-timestamp=false block=false max-bytes=16777216 leaky-type=downstream";
+    let source =
+        "is-live=true format=time do-timestamp=false block=false max-bytes=16777216 leaky-type=downstream";
     let interval = options.parameter_sets.interval();
     let video = match options.video.codec {
-        VideoCodec::H264 => format!("rtph264pay name=pay0 pt=96 config-interval={interval} aggregate-mode=none"),
-        VideoCodec::H265 => format!("rtph265pay name=pay0 pt=96 config-interval={interval} aggregate-mode=none"),
+        VideoCodec::H264 => {
+            format!("rtph264pay name=pay0 pt=96 config-interval={interval} aggregate-mode=none")
+        }
+        VideoCodec::H265 => {
+            format!("rtph265pay name=pay0 pt=96 config-interval={interval} aggregate-mode=none")
+        }
         VideoCodec::Jpeg => "rtpjpegpay name=pay0 pt=26".to_owned(),
     };
     let mut line = format!("( appsrc name=video_in {source} ! {video}");
@@ -219,10 +236,12 @@ fn launch_line(options: &CameraOptions) -> String {
         line.push_str(&format!(" appsrc name=sound_in {source} ! {sound}"));
     }
     if options.metadata {
+        // The packets are made by the feeder. The server asks a track's last element for its payload type, so that
+        // has to be one that has such a property and lets RTP pass: a FEC encoder told to add nothing.
         let track = if sound.is_some() { "pay2" } else { "pay1" };
         line.push_str(&format!(
             " appsrc name=metadata_in {source} caps=application/x-rtp,media=application,payload={METADATA_PAYLOAD_TYPE},\
-             clock-rate=90000,encoding-name=VND.ONVIF.METADATA ! identity name={track}"
+             clock-rate=90000,encoding-name=VND.ONVIF.METADATA ! rtpulpfecenc name={track} pt={METADATA_PAYLOAD_TYPE} percentage=0"
         ));
     }
     line.push_str(" )");

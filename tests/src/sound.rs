@@ -77,7 +77,8 @@ impl Tone {
         crate::init()?;
         let key = format!("{codec:?}-v{CACHE_VERSION}");
         let stored = cache::load_or(&key, || clip::encode(&codec.encoder()))?;
-        let problem = || LabError::Clip { clip: key.clone(), problem: "has caps that cannot be read".to_owned() };
+        let problem =
+            || LabError::Clip { clip: key.clone(), problem: "has caps that cannot be read".to_owned() };
         let caps = stored.caps.parse::<gst::Caps>().map_err(|_| problem())?;
         let memory = gst::Memory::from_slice(stored.data);
         let mut offset = 0;

@@ -26,6 +26,8 @@ pub struct Arrival {
     pub pts: u64,
     /// When it came, microseconds of UTC.
     pub wall_micros: i64,
+    /// Whether decoding can begin here.
+    pub keyframe: bool,
     /// Width and height of the picture by its parameter sets; 0 while these are not known.
     pub size: (i32, i32),
 }
@@ -57,6 +59,8 @@ impl Tap {
         let source = gst::ElementFactory::make("rtspsrc")
             .property("location", url)
             .property("latency", 0u32)
+            // Timestamps as the camera sends them: no smoothing by arrival.
+            .property_from_str("buffer-mode", "none")
             .property_from_str("protocols", if via == Via::Tcp { "tcp" } else { "udp" })
             .build()
             .map_err(|error| failed(error.to_string()))?;
@@ -75,7 +79,8 @@ impl Tap {
         let found = seen.clone();
         source.connect("select-stream", false, move |values| {
             let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
-            if let Some(name) = caps.and_then(|caps| encoding(&caps)).filter(|name| nal_codec(name).is_none()) {
+            if let Some(name) = caps.and_then(|caps| encoding(&caps)).filter(|name| nal_codec(name).is_none())
+            {
                 lock(&found).others.entry(name).or_insert(0);
             }
             Some(true.to_value())
@@ -92,6 +97,12 @@ impl Tap {
     /// How many marked frames have come so far.
     pub fn count(&self) -> usize {
         lock(&self.seen).frames.len()
+    }
+
+    /// The frames from the first keyframe on: what a recorder could use. (A client may come in the middle of a
+    /// GOP; B-frames that precede its first frame in presentation are then lost on it.)
+    pub fn usable(&self) -> Vec<Arrival> {
+        lock(&self.seen).frames.iter().skip_while(|frame| !frame.keyframe).copied().collect()
     }
 
     /// The first error that the client met, with GStreamer's debug text.
@@ -131,12 +142,20 @@ fn take_track(pipeline: &gst::Pipeline, pad: &gst::Pad, seen: &Arc<Mutex<Seen>>)
     let Some(name) = pad.current_caps().and_then(|caps| encoding(&caps)) else { return };
     let codec = nal_codec(&name);
     let line = match codec {
-        Some(NalCodec::H264) => "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au ! ",
-        Some(NalCodec::H265) => "rtph265depay ! h265parse ! video/x-h265,stream-format=byte-stream,alignment=au ! ",
+        Some(NalCodec::H264) => {
+            "rtph264depay ! h264parse ! video/x-h264,stream-format=byte-stream,alignment=au ! "
+        }
+        Some(NalCodec::H265) => {
+            "rtph265depay ! h265parse ! video/x-h265,stream-format=byte-stream,alignment=au ! "
+        }
         None => "identity ! ",
     };
     // Not synchronised: the frames are to be seen as they come.
-    let Ok(bin) = gst::parse::bin_from_description(&format!("{line}appsink name=out sync=false async=false"), true) else { return };
+    let Ok(bin) =
+        gst::parse::bin_from_description(&format!("{line}appsink name=out sync=false async=false"), true)
+    else {
+        return;
+    };
     let Some(sink) = bin.by_name("out").and_downcast::<gst_app::AppSink>() else { return };
     let seen = seen.clone();
     let callbacks = gst_app::AppSinkCallbacks::builder().new_sample(move |sink| {
@@ -147,15 +166,16 @@ fn take_track(pipeline: &gst::Pipeline, pad: &gst::Pad, seen: &Arc<Mutex<Seen>>)
             *seen.others.entry(name.clone()).or_insert(0) += 1;
             return Ok(gst::FlowSuccess::Ok);
         };
-        let mark = sample.buffer().and_then(|buffer| {
-            let map = buffer.map_readable().ok()?;
-            Some((Mark::find(codec, nal::annex_b_units(&map))?, buffer.pts().map_or(0, gst::ClockTime::nseconds)))
-        });
-        if let Some((mark, pts)) = mark {
+        let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
+        let mark = buffer.map_readable().ok().and_then(|map| Mark::find(codec, nal::annex_b_units(&map)));
+        if let Some(mark) = mark {
+            let pts = buffer.pts().map_or(0, gst::ClockTime::nseconds);
+            let keyframe = !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
             let structure = sample.caps().and_then(|caps| caps.structure(0));
-            let number = |field| structure.and_then(|structure| structure.get::<i32>(field).ok()).unwrap_or(0);
+            let number =
+                |field| structure.and_then(|structure| structure.get::<i32>(field).ok()).unwrap_or(0);
             let size = (number("width"), number("height"));
-            seen.frames.push(Arrival { mark, pts, wall_micros, size });
+            seen.frames.push(Arrival { mark, pts, wall_micros, keyframe, size });
         }
         Ok(gst::FlowSuccess::Ok)
     });
