@@ -34,6 +34,16 @@ pub enum Fate {
     Dropped,
 }
 
+impl Fate {
+    /// Whether a recorder has to have the frame. Not a damaged one: what a recorder does with that is its choice.
+    pub fn owed(self) -> bool {
+        match self {
+            Fate::Sent => true,
+            Fate::Garbled | Fate::Unwatched | Fate::Stalled | Fate::Dropped => false,
+        }
+    }
+}
+
 /// One frame in the camera's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SentFrame {

@@ -4,7 +4,7 @@
 //! the time just before the stop whose frames may still have been on their way.
 
 use crate::camera::VirtualCamera;
-use crate::feeder::{Fate, SentFrame};
+use crate::feeder::SentFrame;
 use crate::read::{self, Footage, VideoSample};
 use crate::{LabError, sound::SoundCodec};
 use std::collections::{BTreeSet, HashSet};
@@ -95,7 +95,7 @@ pub fn judge(camera: &str, tag: u32, fps: u32, owed: &[SentFrame], parts: &[(Pat
         return verdict;
     };
     let expected: Vec<u64> =
-        owed.iter().filter(|f| f.fate == Fate::Sent && f.number >= first).map(|f| f.number).collect();
+        owed.iter().filter(|f| f.fate.owed() && f.number >= first).map(|f| f.number).collect();
     verdict.expected = expected.len();
     findings.extend(order(&numbers));
     findings.extend(missing(&expected, &numbers));
@@ -122,7 +122,7 @@ fn missing(expected: &[u64], numbers: &[u64]) -> Option<String> {
 /// the camera itself left frames out between them, and every frame's time agrees with its mark.
 fn times(samples: &[(&PathBuf, &Footage, &VideoSample)], fps: u32, owed: &[SentFrame]) -> Vec<String> {
     let frame = 1_000_000 / i64::from(fps.max(1));
-    let withheld: BTreeSet<u64> = owed.iter().filter(|f| f.fate != Fate::Sent).map(|f| f.number).collect();
+    let withheld: BTreeSet<u64> = owed.iter().filter(|f| !f.fate.owed()).map(|f| f.number).collect();
     let mut line: Vec<(i64, u64, &PathBuf)> = Vec::new();
     let mut furthest: Option<(i64, u64)> = None;
     for (path, footage, sample) in samples {
@@ -191,6 +191,7 @@ fn ranges(numbers: &[u64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feeder::Fate;
     use crate::nal::Mark;
 
     /// What it is called, the files, the findings.

@@ -91,7 +91,7 @@ fn a_fragmented_file_made_by_gstreamer_reads_while_it_grows_and_when_it_is_whole
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("growing.mp4");
     let line = format!(
-        "rtspsrc location={} protocols=tcp latency=0 ! rtph264depay ! h264parse \
+        "rtspsrc location={} protocols=tcp latency=0 buffer-mode=none ! rtph264depay ! h264parse \
          ! mp4mux fragment-duration=1000 fragment-mode=dash-or-mss ! filesink location={} buffer-mode=unbuffered",
         camera.url(),
         path.display()
