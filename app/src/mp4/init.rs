@@ -5,6 +5,7 @@
 
 use super::boxes::{creation_time, encoded};
 use super::{Mp4Error, TrackConfig};
+use holdfast_wire::frame::{MAX_HEADER, encode_header};
 use holdfast_wire::segment::{HEADER_UUID, SegmentHeader};
 use mp4_atom::{
     Audio, BufMut, Dinf, Dops, Dref, Edts, Elst, ElstEntry, Encode, Ftyp, Hdlr, Matrix, Mdhd, Mvex, Mvhd,
@@ -19,9 +20,6 @@ pub const SYNC: u32 = 0x0200_0000;
 
 /// A sample that decoding cannot begin at: depends on others, is no sync sample.
 pub const NOT_SYNC: u32 = 0x0101_0000;
-
-/// Longest SegmentHeader as postcard: its fixed parts, two names and its causes come to under 300 bytes.
-const MAX_HEADER: usize = 512;
 
 /// Longest AudioSpecificConfig that is believed. Real ones have 2 to 8 bytes; under 100 the lengths of the
 /// descriptors around it take one byte each.
@@ -45,7 +43,7 @@ impl Init {
         check_tracks(tracks)?;
         let SegmentHeader::V1(v1) = header;
         let mut bytes = [0u8; MAX_HEADER];
-        let used = postcard::to_slice(header, &mut bytes).map_err(Mp4Error::Header)?;
+        let used = encode_header(header, &mut bytes).map_err(Mp4Error::Header)?;
         Ok(Init {
             tracks: tracks.to_vec(),
             header: used.to_vec(),

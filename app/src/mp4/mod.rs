@@ -205,5 +205,5 @@ pub enum Mp4Error {
     },
     /// The segment's header does not fit its box.
     #[error("a segment cannot be begun: its header cannot be encoded")]
-    Header(#[source] postcard::Error),
+    Header(#[source] holdfast_wire::frame::TooLong),
 }

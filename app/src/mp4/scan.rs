@@ -6,6 +6,7 @@
 
 use super::SEAM;
 use super::boxes::{Bytes, wall_after};
+use holdfast_wire::frame::{ReadError, decode_header};
 use holdfast_wire::segment::{HEADER_UUID, SegmentHeader};
 use holdfast_wire::time::{Span, Wall};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -64,7 +65,7 @@ pub enum ScanError {
     Foreign,
     /// It carries a header that this version cannot read.
     #[error("segment's header cannot be read: it is damaged, or a newer version of Holdfast wrote it")]
-    Header(#[source] postcard::Error),
+    Header(#[source] ReadError),
 }
 
 /// Reads what a segment of `length` bytes holds. Never allocates more than a box of a few megabytes, never
@@ -228,7 +229,7 @@ fn header(moov: Bytes<'_>) -> Result<SegmentHeader, ScanError> {
     let mut rest = moov;
     while let Some((kind, mut body)) = rest.child() {
         if kind == *b"uuid" && body.take(16) == Some(HEADER_UUID.as_slice()) {
-            return postcard::from_bytes(body.0).map_err(ScanError::Header);
+            return decode_header(body.0).map_err(ScanError::Header);
         }
     }
     Err(ScanError::Foreign)
