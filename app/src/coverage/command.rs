@@ -13,8 +13,9 @@
 //! T is RFC 3339 in UTC with milliseconds, or null if there is no camera; seconds are exact to the
 //! microsecond; the codes are those of [`Cause::code`](holdfast_wire::cause::Cause::code).
 
+use super::Coverage;
 use super::fold::{Fold, Window};
-use super::{Coverage, when};
+use crate::host::show;
 use crate::ledger::{Outcome, ScanError, SegmentScanner, read_all};
 use crate::volumes::{VolumeError, is_in_use, layout, read_marker};
 use holdfast_wire::cause::Fault;
@@ -30,10 +31,10 @@ pub struct CoverageArgs {
     pub volume: PathBuf,
     /// Only these cameras; all, if empty.
     pub cameras: Vec<String>,
-    /// From when, as typed.
-    pub since: Option<String>,
-    /// Until when, as typed.
-    pub until: Option<String>,
+    /// From when.
+    pub since: Option<Wall>,
+    /// Until when.
+    pub until: Option<Wall>,
     /// JSON instead of a table.
     pub json: bool,
     /// Now.
@@ -46,14 +47,6 @@ pub enum CoverageError {
     /// The volume could not be read.
     #[error(transparent)]
     Volume(#[from] VolumeError),
-    /// A time that is none.
-    #[error("{option} {text:?} is not a time; allowed: {}", when::ALLOWED)]
-    Time {
-        /// Of which option.
-        option: &'static str,
-        /// What was typed.
-        text: String,
-    },
     /// The span is empty.
     #[error("--since {since} is not before --until {until}")]
     Backwards {
@@ -102,12 +95,11 @@ struct Answer {
 
 fn answer(args: &CoverageArgs, scanner: &dyn SegmentScanner) -> Result<Answer, CoverageError> {
     let root = args.volume.as_path();
-    let since = time("--since", args.since.as_deref(), args.now)?;
-    let until = time("--until", args.until.as_deref(), args.now)?;
+    let (since, until) = (args.since, args.until);
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {
-        return Err(CoverageError::Backwards { since: when::format(since), until: when::format(until) });
+        return Err(CoverageError::Backwards { since: show::moment(since), until: show::moment(until) });
     }
     if !layout::home(root).is_dir() {
         let detail = "it holds no directory `holdfast`";
@@ -135,12 +127,6 @@ fn answer(args: &CoverageArgs, scanner: &dyn SegmentScanner) -> Result<Answer, C
         |camera: &str| args.cameras.is_empty() || args.cameras.iter().any(|wanted| wanted == camera);
     cameras.retain(|report| is_wanted(report.camera.as_str()));
     Ok(Answer { volume, device: fold.device().map(ToString::to_string), cameras, problems })
-}
-
-fn time(option: &'static str, text: Option<&str>, now: Wall) -> Result<Option<Wall>, CoverageError> {
-    let Some(text) = text else { return Ok(None) };
-    let moment = when::parse(text, now);
-    moment.map(Some).ok_or_else(|| CoverageError::Time { option, text: text.to_owned() })
 }
 
 fn read(root: &Path, scanner: &dyn SegmentScanner, problems: &mut Vec<String>) -> Result<Fold, VolumeError> {
@@ -182,18 +168,18 @@ fn table(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         let percent = report
             .millipercent()
             .map_or("-".to_owned(), |share| format!("{}.{:03} %", share / 1000, share % 1000));
-        let durable = when::length(report.durable_micros);
-        let missing = when::length(report.missing_micros());
-        let (camera, until) = (report.camera.as_str(), when::format(report.span.to));
+        let durable = show::length(report.durable_micros);
+        let missing = show::length(report.missing_micros());
+        let (camera, until) = (report.camera.as_str(), show::moment(report.span.to));
         writeln!(out, "{camera:wide$}  {durable:>14}  {missing:>14}  {percent:>9}  {until}")?;
     }
     for report in cameras.iter().filter(|report| !report.gaps.is_empty()) {
         let Coverage { camera, span, gaps, .. } = report;
-        let (since, until) = (when::format(span.from), when::format(span.to));
+        let (since, until) = (show::moment(span.from), show::moment(span.to));
         writeln!(out, "\n{camera}: missing between {since} and {until}")?;
         for gap in gaps {
-            let (from, to) = (when::format(gap.span.from), when::format(gap.span.to));
-            writeln!(out, "  {from}  {to}  {:>13}  {}", when::length(gap.span.micros()), gap.cause)?;
+            let (from, to) = (show::moment(gap.span.from), show::moment(gap.span.to));
+            writeln!(out, "  {from}  {to}  {:>13}  {}", show::length(gap.span.micros()), gap.cause)?;
         }
     }
     if !problems.is_empty() {
@@ -239,8 +225,8 @@ impl<'a> Document<'a> {
         Document {
             volume: answer.volume.as_deref(),
             device: answer.device.as_deref(),
-            since: spans().map(|span| span.from).min().map(when::format),
-            until: spans().map(|span| span.to).max().map(when::format),
+            since: spans().map(|span| span.from).min().map(show::moment),
+            until: spans().map(|span| span.to).max().map(show::moment),
             cameras: answer.cameras.iter().map(CameraEntry::of).collect(),
             problems: &answer.problems,
         }
@@ -251,8 +237,8 @@ impl<'a> CameraEntry<'a> {
     fn of(report: &'a Coverage) -> Self {
         CameraEntry {
             camera: report.camera.as_str(),
-            since: when::format(report.span.from),
-            until: when::format(report.span.to),
+            since: show::moment(report.span.from),
+            until: show::moment(report.span.to),
             durable_seconds: seconds(report.durable_micros),
             missing_seconds: seconds(report.missing_micros()),
             percent: report.millipercent().map(|share| share as f64 / 1000.0),
@@ -260,8 +246,8 @@ impl<'a> CameraEntry<'a> {
                 .gaps
                 .iter()
                 .map(|gap| GapEntry {
-                    from: when::format(gap.span.from),
-                    to: when::format(gap.span.to),
+                    from: show::moment(gap.span.from),
+                    to: show::moment(gap.span.to),
                     seconds: seconds(gap.span.micros()),
                     cause: gap.cause.code(),
                     detail: gap.cause.to_string(),

@@ -2,13 +2,11 @@
 //!
 //! **Owed** is the time over which a camera was configured. Each owed microsecond is either **durable**
 //! or inside exactly one **gap**: `durable + gaps = owed`, always, since both come from one line of time
-//! ([`paint`]). [`fold`] makes the account from records, [`command`] is `holdfast coverage`, [`when`] reads
-//! and writes moments.
+//! ([`paint`]). [`fold`] makes the account from records, [`command`] is `holdfast coverage`.
 
 pub mod command;
 pub mod fold;
 pub mod paint;
-pub mod when;
 
 pub use command::{CoverageArgs, CoverageError, run};
 pub use fold::{Fold, Window};

@@ -12,16 +12,15 @@
 //! On stderr that is `2026-11-22T10:00:00.123Z info entrance: records again after 12 s  CAMERA=entrance`:
 //! all but the id, which is for programs.
 
-use super::clock;
+use super::{clock, show};
 use holdfast_core::time::Wall;
 use log::kv::{Error, Key, Value, VisitSource};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::env;
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use systemd_journal_logger::{JournalLog, connected_to_journal};
-use time::OffsetDateTime;
-use time::macros::format_description;
 
 /// The variable of the environment that sets how much is logged: error, warn, info or debug.
 pub const LEVEL_VARIABLE: &str = "HOLDFAST_LOG";
@@ -45,6 +44,34 @@ pub fn init() {
     if level.is_none() {
         log::warn!("{LEVEL_VARIABLE} is none of error, warn, info and debug; info is logged");
     }
+}
+
+/// Most lines held for a live view between two redraws; more would scroll past unread anyway.
+const MOST_HELD: usize = 1000;
+
+/// Lines held while a live view owns the terminal; `None` while they go straight to stderr.
+static HELD: Mutex<Option<Vec<String>>> = Mutex::new(None);
+
+fn held() -> MutexGuard<'static, Option<Vec<String>>> {
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Holds the log's lines back, if they would go to a terminal, for a view that draws on it.
+pub fn hold_lines() {
+    if std::io::stderr().is_terminal() {
+        *held() = Some(Vec::new());
+    }
+}
+
+/// The lines held since this was asked last, without their line ends.
+pub fn take_lines() -> Vec<String> {
+    let lines = held().as_mut().map(std::mem::take).unwrap_or_default();
+    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Lets lines go straight to stderr again. What is still held is lost: take it first.
+pub fn release_lines() {
+    *held() = None;
 }
 
 /// Whether colours are wanted on a stream: it is a terminal that knows them, and `NO_COLOR` is not set.
@@ -76,6 +103,12 @@ impl Log for Stderr {
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
             let line = format_line(clock::now().wall, record, self.colour);
+            if let Some(held) = held().as_mut() {
+                if held.len() < MOST_HELD {
+                    held.push(line);
+                }
+                return;
+            }
             // One write, so that lines of several threads do not mix; where stderr is gone nobody can be told.
             let _ = std::io::stderr().lock().write_all(line.as_bytes());
         }
@@ -95,7 +128,7 @@ fn format_line(now: Wall, record: &Record<'_>, colour: bool) -> String {
     let mut fields = Fields::default();
     // Collecting into a string cannot fail; what a value's own Display refuses is left out.
     let _ = record.key_values().visit(&mut fields);
-    let mut line = format!("{} {style}{level}{end} ", show_time(now));
+    let mut line = format!("{} {style}{level}{end} ", show::moment(now));
     if let Some(source) = fields.source {
         push_printable(&mut line, &source);
         line.push_str(": ");
@@ -107,15 +140,6 @@ fn format_line(now: Wall, record: &Record<'_>, colour: bool) -> String {
     }
     line.push('\n');
     line
-}
-
-/// RFC 3339 with milliseconds, in UTC. Plain seconds since 1970 where a clock is beyond any calendar.
-fn show_time(now: Wall) -> String {
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(now.as_micros()) * 1_000)
-        .ok()
-        .and_then(|time| time.format(&format).ok())
-        .unwrap_or_else(|| format!("@{}", now.as_micros() / 1_000_000))
 }
 
 /// A message may hold what a camera sent: line ends would forge lines, escapes would steer the terminal.
@@ -196,12 +220,6 @@ mod tests {
         }
         let coloured = line(Level::Error, "x", &[], true);
         assert_eq!(coloured, "2026-11-22T10:00:00.123Z \u{1b}[1;31merror\u{1b}[0m x\n");
-    }
-
-    #[test]
-    fn times_beyond_the_calendar_are_still_shown() {
-        assert_eq!(show_time(Wall::from_micros(i64::MAX)), "@9223372036854");
-        assert_eq!(show_time(Wall::from_micros(0)), "1970-01-01T00:00:00.000Z");
     }
 
     #[test]

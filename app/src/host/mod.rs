@@ -4,6 +4,7 @@ pub mod clock;
 pub mod journal;
 pub mod memory;
 pub mod message_ids;
+pub mod show;
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 use std::io;

@@ -1,8 +1,10 @@
 //! What a segment's file says of itself: the ledger's view of the mp4 scanner.
 
-use holdfast_wire::segment::SegmentHeaderV1;
+use crate::mp4;
+use holdfast_wire::segment::{SegmentHeader, SegmentHeaderV1};
 use holdfast_wire::time::{Span, Wall};
-use std::io;
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::path::Path;
 
 /// What was found in a segment's file.
@@ -55,5 +57,39 @@ pub trait SegmentScanner {
 impl<F: Fn(&Path) -> Result<SegmentFacts, ScanError>> SegmentScanner for F {
     fn scan(&self, path: &Path) -> Result<SegmentFacts, ScanError> {
         self(path)
+    }
+}
+
+/// The program's scanner: fragmented MP4.
+#[derive(Clone, Copy, Debug)]
+pub struct Mp4Scanner;
+
+impl SegmentScanner for Mp4Scanner {
+    fn scan(&self, path: &Path) -> Result<SegmentFacts, ScanError> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let found = mp4::scan(BufReader::new(file), length)?;
+        let SegmentHeader::V1(header) = found.header;
+        if found.frames == 0 {
+            return Err(ScanError::Nothing);
+        }
+        Ok(SegmentFacts {
+            header,
+            frames: found.frames,
+            durable_len: found.durable_len,
+            torn_bytes: found.torn_bytes,
+            stretches: found.stretches,
+            end: found.end,
+        })
+    }
+}
+
+impl From<mp4::ScanError> for ScanError {
+    fn from(error: mp4::ScanError) -> Self {
+        match error {
+            mp4::ScanError::Nothing => ScanError::Nothing,
+            mp4::ScanError::Read { source, .. } => ScanError::Io(source),
+            mp4::ScanError::Foreign | mp4::ScanError::Header(_) => ScanError::Unreadable(error.to_string()),
+        }
     }
 }

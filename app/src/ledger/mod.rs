@@ -30,7 +30,7 @@ pub mod recover;
 pub mod walk;
 pub mod write;
 
-pub use facts::{ScanError, SegmentFacts, SegmentScanner};
+pub use facts::{Mp4Scanner, ScanError, SegmentFacts, SegmentScanner};
 pub use read::{Problem, Trouble, read_all};
 pub use write::LedgerWriter;
 
