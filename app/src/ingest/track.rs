@@ -1,0 +1,145 @@
+//! One track of a session: the elements from a pad of rtspsrc to the ring.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use holdfast_core::time::Mono;
+
+use super::codecs::{Codec, FLAC_BLOCK, track_config};
+use super::{BuildError, Shared};
+use crate::mp4::TrackConfig;
+use crate::ring::{AccessUnit, Data, TrackKind};
+
+/// Builds the elements for `codec`, links them behind `pad` and brings them to the pipeline's state.
+pub(super) fn link(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    codec: &'static Codec,
+    session: &Shared,
+) -> Result<(), BuildError> {
+    let failed = |error: glib::BoolError| BuildError { what: error.to_string() };
+    let mut chain = Vec::with_capacity(codec.elements.len() + 1);
+    for name in codec.elements {
+        let element = gst::ElementFactory::make(name).build().map_err(failed)?;
+        if *name == "flacenc" {
+            element.set_property("blocksize", FLAC_BLOCK as u32);
+        }
+        chain.push(element);
+    }
+    chain.push(sink(codec, session)?.upcast());
+    pipeline.add_many(&chain).map_err(failed)?;
+    gst::Element::link_many(&chain).map_err(failed)?;
+    for element in chain.iter().rev() {
+        element.sync_state_with_parent().map_err(failed)?;
+    }
+    let first = chain.first().and_then(|element| element.static_pad("sink"));
+    let first = first.ok_or_else(|| BuildError { what: format!("{} has no sink pad", codec.encoding) })?;
+    pad.link(&first).map(drop).map_err(|error| BuildError { what: error.to_string() })
+}
+
+fn sink(codec: &'static Codec, session: &Shared) -> Result<gst_app::AppSink, BuildError> {
+    let caps = codec.caps.parse::<gst::Caps>().map_err(|error| BuildError { what: error.to_string() })?;
+    let mut intake = Intake { kind: codec.kind, session: session.clone(), caps: None, config: None };
+    let callbacks = gst_app::AppSinkCallbacks::builder()
+        .new_sample(move |sink| {
+            let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
+            intake.take(sink, &sample);
+            Ok(gst::FlowSuccess::Ok)
+        })
+        .build();
+    let sink = gst_app::AppSink::builder()
+        .caps(&caps)
+        .sync(false)
+        .async_(false)
+        .enable_last_sample(false)
+        .qos(false)
+        .callbacks(callbacks)
+        .build();
+    Ok(sink)
+}
+
+/// The end of a track's media path, on its streaming thread.
+struct Intake {
+    kind: TrackKind,
+    session: Shared,
+    caps: Option<gst::Caps>,
+    config: Option<Arc<TrackConfig>>,
+}
+
+impl Intake {
+    fn take(&mut self, sink: &gst_app::AppSink, sample: &gst::Sample) {
+        self.take_caps(sample);
+        let (Some(config), Some(buffer)) = (&self.config, sample.buffer_owned()) else { return };
+        // Codec headers travel in the configuration, not among the access units.
+        if buffer.flags().contains(gst::BufferFlags::HEADER) && self.kind == TrackKind::Audio {
+            return;
+        }
+        let Some(arrival) = sink.clock().map(|clock| Mono::from_nanos(clock.time().nseconds())) else {
+            return;
+        };
+        let Some(raw) = stamp(sink, sample, &buffer) else { return };
+        let pts = self.place(raw, arrival);
+        let keyframe =
+            self.kind == TrackKind::Audio || !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let duration = buffer.duration().map(|duration| Duration::from_nanos(duration.nseconds()));
+        let Ok(bytes) = buffer.into_mapped_buffer_readable() else { return };
+        let size = bytes.len() as u64;
+        self.session.ring.push(AccessUnit {
+            track: self.kind,
+            pts,
+            duration,
+            keyframe,
+            config: Arc::clone(config),
+            data: Data::new(bytes),
+        });
+        self.count(arrival, size, keyframe);
+    }
+
+    /// New caps make a new configuration only if something a decoder must know really changed.
+    fn take_caps(&mut self, sample: &gst::Sample) {
+        let Some(caps) = sample.caps() else { return };
+        if self.caps.as_ref().is_some_and(|known| known.as_ptr() == caps.as_mut_ptr()) {
+            return;
+        }
+        self.caps = Some(caps.to_owned());
+        let Some(config) = track_config(caps) else { return };
+        if self.config.as_deref() != Some(&config) {
+            self.config = Some(Arc::new(config));
+        }
+    }
+
+    /// The two tracks' threads meet here, for an addition.
+    fn place(&self, raw: Mono, arrival: Mono) -> Mono {
+        let mut timeline = self.session.timeline.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.kind {
+            TrackKind::Video => timeline.video(raw, arrival),
+            TrackKind::Audio => timeline.audio(raw),
+        }
+    }
+
+    fn count(&self, arrival: Mono, size: u64, keyframe: bool) {
+        let figures = &self.session.figures;
+        figures.bytes.fetch_add(size, Ordering::Relaxed);
+        if self.kind == TrackKind::Video {
+            figures.last_video.store(arrival.as_nanos(), Ordering::Relaxed);
+            figures.units.fetch_add(1, Ordering::Relaxed);
+            figures.keyframes.fetch_add(u64::from(keyframe), Ordering::Relaxed);
+        }
+    }
+}
+
+/// The raw time of a buffer on the pipeline's clock, which is `CLOCK_MONOTONIC`.
+fn stamp(sink: &gst_app::AppSink, sample: &gst::Sample, buffer: &gst::BufferRef) -> Option<Mono> {
+    let stamp = buffer.pts().or(buffer.dts())?;
+    let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
+    let running = match segment.to_running_time_full(stamp)? {
+        gst::Signed::Positive(time) => i128::from(time.nseconds()),
+        gst::Signed::Negative(time) => -i128::from(time.nseconds()),
+    };
+    let base = i128::from(sink.base_time()?.nseconds());
+    u64::try_from(base + running).ok().map(Mono::from_nanos)
+}
