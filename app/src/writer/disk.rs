@@ -1,0 +1,173 @@
+//! A volume in use: its identity, its ledger, the number of its next segment, its space.
+
+use std::path::{Path, PathBuf};
+
+use holdfast_core::effect::Entry;
+use holdfast_core::event::{Past, VolumeEvent};
+use holdfast_core::settings::CameraIndex;
+use holdfast_core::time::Wall;
+use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
+use holdfast_wire::ledger::{Gap, Record, SessionStarted};
+
+use super::Job;
+use crate::ledger::recover::{Recovered, recover};
+use crate::ledger::{LedgerWriter, Mp4Scanner};
+use crate::volumes::{Adoption, Volume, VolumeError, layout};
+
+/// An opened volume and its ledger.
+pub(super) struct Disk {
+    volume: Volume,
+    ledger: LedgerWriter,
+    /// Whether the ledger holds records that are not synced yet.
+    dirty: bool,
+    /// Newest time written, which chooses the ledger's month.
+    at: Wall,
+    device: Name,
+    session: SessionId,
+    boot: BootId,
+    next_sequence: u32,
+}
+
+impl Disk {
+    /// Opens the volume: lock, marker, repair, ledger. Gives also what its past means for the core.
+    pub fn open(job: Job) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
+        let adoption = Adoption { id: job.new_volume, device: job.device.clone(), at: job.now };
+        let volume = Volume::open(&job.root, &adoption)?;
+        let (ledger, found) = recover(&volume, &Mp4Scanner, job.now, job.boot)?;
+        for problem in &found.problems {
+            log::warn!(VOLUME = job.root.display().to_string().as_str(); "{problem}");
+        }
+        let mut disk = Disk {
+            volume,
+            ledger,
+            dirty: false,
+            at: job.now,
+            device: job.device,
+            session: job.session,
+            boot: job.boot,
+            next_sequence: found.next_sequence,
+        };
+        disk.begin_session(job.now, job.anchor.trusted, &job.cameras, &found)?;
+        let events = past(&found, &job.cameras);
+        Ok((disk, events))
+    }
+
+    fn begin_session(
+        &mut self,
+        at: Wall,
+        clock_trusted: bool,
+        cameras: &[Name],
+        found: &Recovered,
+    ) -> Result<(), VolumeError> {
+        let version = env!("CARGO_PKG_VERSION").try_into().unwrap_or_default();
+        self.append(&Record::SessionStarted(SessionStarted {
+            at,
+            session: self.session,
+            boot: self.boot,
+            device: self.device.clone(),
+            version,
+            clock_trusted,
+        }))?;
+        let owed = |name: &Name| found.cameras.iter().any(|camera| camera.owed && camera.camera == *name);
+        for camera in cameras.iter().filter(|camera| !owed(camera)) {
+            self.append(&Record::CameraConfigured { at, camera: camera.clone() })?;
+        }
+        let gone = found.cameras.iter().filter(|camera| camera.owed && !cameras.contains(&camera.camera));
+        for camera in gone {
+            self.append(&Record::CameraRemoved { at, camera: camera.camera.clone() })?;
+        }
+        self.sync()
+    }
+
+    /// Adds a record to the ledger; durable with the next [`Disk::sync`].
+    pub fn append(&mut self, record: &Record) -> Result<(), VolumeError> {
+        self.dirty = true;
+        self.ledger.append(self.at, record)
+    }
+
+    /// Makes the ledger durable, if anything was added.
+    pub fn sync(&mut self) -> Result<(), VolumeError> {
+        if std::mem::take(&mut self.dirty) { self.ledger.sync() } else { Ok(()) }
+    }
+
+    /// Adds what the core decided on.
+    pub fn account(&mut self, entry: Entry, cameras: &[Name]) -> Result<(), VolumeError> {
+        let name = |camera: CameraIndex| cameras.get(usize::from(camera.0)).cloned();
+        let record = match entry {
+            Entry::Gap { camera, span, cause } => {
+                name(camera).map(|camera| Record::Gap(Gap { camera, span, cause }))
+            }
+            Entry::GapOpened { camera, from, cause } => {
+                name(camera).map(|camera| Record::GapOpened { from, camera, cause })
+            }
+            Entry::ClockStepped { at, by_micros } => Some(Record::ClockStepped { at, by_micros }),
+            Entry::VolumeFaulted { at, fault } => Some(Record::VolumeFaulted { at, fault }),
+        };
+        record.map_or(Ok(()), |record| self.append(&record))
+    }
+
+    /// Says in the ledger that the session ended in good order, and makes it durable.
+    pub fn end_session(&mut self, at: Wall) -> Result<(), VolumeError> {
+        self.append(&Record::SessionEnded { at, session: self.session })?;
+        self.sync()
+    }
+
+    /// A new segment's number and path, after making sure that the volume is still the one that was
+    /// opened: not a byte goes to what may be mounted in its place, or to the empty mount point.
+    pub fn new_segment(&mut self, camera: &Name, start: Wall) -> Result<(u32, PathBuf), VolumeError> {
+        self.volume.check()?;
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.saturating_add(1);
+        self.at = self.at.max(start);
+        Ok((sequence, layout::segment(self.root(), camera, start, sequence)))
+    }
+
+    /// Bytes free and bytes in all.
+    pub fn space(&self) -> Result<(u64, u64), VolumeError> {
+        let root = self.root();
+        let facts = rustix::fs::statvfs(root)
+            .map_err(|errno| VolumeError::io("ask for the free space of", root, errno.into()))?;
+        Ok((facts.f_bavail.saturating_mul(facts.f_frsize), facts.f_blocks.saturating_mul(facts.f_frsize)))
+    }
+
+    pub fn root(&self) -> &Path {
+        self.volume.root()
+    }
+    pub fn id(&self) -> VolumeId {
+        self.volume.id()
+    }
+    pub fn device(&self) -> &Name {
+        &self.device
+    }
+    pub fn session(&self) -> SessionId {
+        self.session
+    }
+    pub fn boot(&self) -> BootId {
+        self.boot
+    }
+}
+
+/// What was found, as events for the core. The past of a ledger that cannot know is told as a crash:
+/// the one that claims the least.
+fn past(found: &Recovered, cameras: &[Name]) -> Vec<VolumeEvent> {
+    let mut events = Vec::new();
+    for known in found.cameras.iter().filter(|known| known.owed) {
+        let index = cameras.iter().position(|name| *name == known.camera);
+        if let Some(index) = index.and_then(|index| u8::try_from(index).ok()) {
+            events.push(VolumeEvent::History {
+                camera: CameraIndex(index),
+                covered_until: known.covered_until,
+                past: found.past.unwrap_or(Past::Crashed),
+            });
+        }
+    }
+    let repairs = &found.repairs;
+    if repairs.segment_bytes > 0 || repairs.ledger_bytes > 0 {
+        events.push(VolumeEvent::Repaired {
+            segments: repairs.segments,
+            segment_bytes: repairs.segment_bytes,
+            ledger_bytes: repairs.ledger_bytes,
+        });
+    }
+    events
+}
