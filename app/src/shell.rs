@@ -1,1 +1,232 @@
-//! To come.
+//! The one loop: joins the world to the core.
+//!
+//! It runs on a glib main context. Everything that happens arrives here as a [`Message`]: from GStreamer's
+//! buses, from the writers' threads, from signals and from timers. For each, the core is asked
+//! (`handle`), its effects are carried out (`perform`), and the timer is set for its next time-out.
+//! The loop itself never waits for a disk, a camera or a name server.
+
+mod cameras;
+mod say;
+mod volumes;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_channel::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use glib::ControlFlow;
+use gstreamer as gst;
+use heapless::Vec as Bounded;
+use holdfast_core::Appliance;
+use holdfast_core::effect::Effect;
+use holdfast_core::event::{CameraEvent, Event};
+use holdfast_core::settings::{CameraIndex, CameraSettings, Settings};
+use holdfast_core::time::Anchor;
+
+use crate::config::Config;
+use crate::host::{clock, message_ids as ids};
+use crate::ingest;
+use crate::view::{Mode, View};
+use cameras::Cameras;
+use volumes::Volumes;
+
+/// How often figures of cameras and volumes are taken for the core and for people.
+const FIGURES_EVERY: Duration = Duration::from_secs(1);
+
+/// Wall time before this cannot be right: the day this version was finished (2026-11-22).
+const CLOCK_FLOOR: holdfast_core::time::Wall = holdfast_core::time::Wall::from_secs(1_795_305_600);
+
+/// Something for the loop.
+pub(crate) enum Message {
+    /// For the core as it is.
+    Event(Event),
+    /// From a camera's session; stale if another session has begun since.
+    Session(CameraIndex, u64, CameraEvent),
+    /// From a volume's writer; stale if another writer has begun since.
+    Writer(holdfast_core::settings::VolumeIndex, u64, Event),
+}
+
+/// The way to the loop, from any thread.
+pub(crate) type Outbox = UnboundedSender<Message>;
+
+/// Why the recorder could not run.
+#[derive(Debug)]
+pub enum RunError {
+    /// GStreamer could not be initialised.
+    GStreamer(glib::Error),
+    /// GStreamer lacks elements that recording needs.
+    Elements(Vec<&'static str>),
+    /// The configuration holds more than one device can do; `holdfast check` says so first.
+    TooMany(&'static str),
+    /// The kernel would not tell who and when we are.
+    Host(std::io::Error),
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::GStreamer(error) => write!(f, "GStreamer cannot be initialised: {error}"),
+            RunError::Elements(names) => write!(
+                f,
+                "GStreamer lacks what recording needs: {}. Install GStreamer's base, good and bad plugins.",
+                names.join(", ")
+            ),
+            RunError::TooMany(what) => write!(f, "more {what} than one device can record"),
+            RunError::Host(error) => write!(f, "cannot read this machine's clocks and identity: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+struct Shell {
+    core: Appliance,
+    cameras: Cameras,
+    volumes: Volumes,
+    view: View,
+    timer: Option<glib::SourceId>,
+    main_loop: glib::MainLoop,
+}
+
+/// Records until SIGTERM or SIGINT, then finishes in good order.
+pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
+    gst::init().map_err(RunError::GStreamer)?;
+    let missing = ingest::missing_elements();
+    if !missing.is_empty() {
+        return Err(RunError::Elements(missing));
+    }
+    let (outbox, inbox) = mpsc::unbounded();
+    let main_loop = glib::MainLoop::new(None, false);
+    let shell = Rc::new(RefCell::new(build(config, mode, outbox.clone(), main_loop.clone())?));
+    let session = shell.borrow().volumes.session();
+    log::info!(MESSAGE_ID = ids::RECORDER_STARTED;
+        "Holdfast {} starts as {}: {} cameras, {} volumes, session {session}",
+        env!("CARGO_PKG_VERSION"), config.device, config.cameras.len(), config.volumes.len());
+
+    // What the core or an effect sends while we are here waits in the channel.
+    let _ = outbox.unbounded_send(Message::Event(Event::Start));
+    glib::MainContext::default().spawn_local(receive(Rc::clone(&shell), inbox));
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let outbox = outbox.clone();
+        glib_unix::unix_signal_add_local(signal.as_raw(), move || {
+            let _ = outbox.unbounded_send(Message::Event(Event::Stop));
+            ControlFlow::Continue
+        });
+    }
+    let ticking = Rc::clone(&shell);
+    glib::timeout_add_local(FIGURES_EVERY, move || {
+        figures(&ticking);
+        ControlFlow::Continue
+    });
+    main_loop.run();
+    shell.borrow_mut().view.finish();
+    log::info!(MESSAGE_ID = ids::RECORDER_STOPPED; "Holdfast has stopped; all that was received is stored");
+    Ok(())
+}
+
+fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop) -> Result<Shell, RunError> {
+    let cameras: Option<Bounded<CameraSettings, _>> =
+        config.cameras.iter().map(|camera| Some(CameraSettings { transport: camera.transport })).collect();
+    let cameras = cameras.filter(|list| list.len() == config.cameras.len());
+    let volumes = u8::try_from(config.volumes.len()).map_err(|_| RunError::TooMany("volumes"))?;
+    let now = clock::now();
+    let core = Appliance::new(Settings {
+        cameras: cameras.ok_or(RunError::TooMany("cameras"))?,
+        volumes,
+        stall: config.limits.stall,
+        clock_floor: CLOCK_FLOOR,
+        seed: clock::seed().map_err(RunError::Host)?,
+    });
+    let anchor = Anchor { mono: now.mono, wall: now.wall, trusted: false };
+    let names = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+    Ok(Shell {
+        core,
+        cameras: Cameras::new(config, outbox.clone()),
+        volumes: Volumes::new(config, names, anchor, outbox).map_err(RunError::Host)?,
+        view: View::new(mode),
+        timer: None,
+        main_loop,
+    })
+}
+
+async fn receive(shell: Rc<RefCell<Shell>>, mut inbox: UnboundedReceiver<Message>) {
+    while let Ok(message) = inbox.recv().await {
+        let event = shell.borrow().event_of(message);
+        if let Some(event) = event {
+            handle(&shell, event);
+        }
+    }
+}
+
+/// One turn: the event to the core, its effects to the world, the timer to its next time-out.
+fn handle(shell: &Rc<RefCell<Shell>>, event: Event) {
+    let mut this = shell.borrow_mut();
+    this.cameras.note(&event);
+    say::event(&event, &this.cameras, &this.volumes);
+    this.core.handle(clock::now(), event);
+    while let Some(effect) = this.core.poll_effect() {
+        this.perform(effect);
+    }
+    if let Some(timer) = this.timer.take() {
+        timer.remove();
+    }
+    let Some(at) = this.core.poll_timeout() else { return };
+    let wait = at.since(clock::now().mono);
+    let waking = Rc::clone(shell);
+    // glib counts in milliseconds and rounds down: one more, or the core would be woken too early.
+    this.timer = Some(glib::timeout_add_local_once(wait + Duration::from_millis(1), move || {
+        waking.borrow_mut().timer = None;
+        handle(&waking, Event::Tick);
+    }));
+}
+
+/// Takes the figures of every camera, tells them to the core, and shows them.
+fn figures(shell: &Rc<RefCell<Shell>>) {
+    let events = {
+        let this = shell.borrow();
+        this.cameras.figures(this.volumes.anchor())
+    };
+    for event in events {
+        handle(shell, event);
+    }
+    let mut this = shell.borrow_mut();
+    let volumes = this.volumes.picture();
+    let picture = this.cameras.picture(volumes);
+    this.view.show(&picture);
+}
+
+impl Shell {
+    /// What a message means for the core; `None` if it comes from something that was replaced since.
+    fn event_of(&self, message: Message) -> Option<Event> {
+        match message {
+            Message::Event(event) => Some(event),
+            Message::Session(camera, generation, event) => {
+                self.cameras.is_current(camera, generation).then_some(Event::Camera(camera, event))
+            }
+            Message::Writer(volume, generation, event) => {
+                self.volumes.is_current(volume, generation).then_some(event)
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: Effect) {
+        say::effect(&effect, &self.cameras, &self.volumes);
+        match effect {
+            Effect::Camera(camera, effect) => self.cameras.perform(camera, effect),
+            Effect::Volume(volume, effect) => self.volumes.perform(volume, effect),
+            Effect::Route { camera, to } => {
+                if let Some(ring) = self.cameras.ring(camera) {
+                    self.volumes.route(camera, to, ring);
+                }
+            }
+            Effect::Account(volume, entry) => self.volumes.account(volume, entry),
+            Effect::SetAnchor(anchor) => self.volumes.set_anchor(anchor),
+            Effect::Alarm(notice) => {
+                let title = say::alarm_title(&notice.key, &self.cameras, &self.volumes);
+                self.cameras.note_alarm(&notice, title);
+            }
+            Effect::Finished => self.main_loop.quit(),
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::exit;
 use super::moment::Moment;
+use crate::view::Mode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_wire::ids::Name;
 use std::path::PathBuf;
@@ -104,10 +105,21 @@ pub enum View {
     Auto,
     /// A table of cameras and volumes that is redrawn
     Live,
-    /// A line for each change, and a summary now and then
+    /// A line for each camera and volume, every ten seconds
     Lines,
     /// Nothing; the log goes on
     Off,
+}
+
+impl From<View> for Mode {
+    fn from(view: View) -> Self {
+        match view {
+            View::Auto => Mode::Auto,
+            View::Live => Mode::Live,
+            View::Lines => Mode::Lines,
+            View::Off => Mode::Off,
+        }
+    }
 }
 
 /// `holdfast check`.

@@ -1,5 +1,6 @@
 //! Exit codes, all in one place.
 
+use crate::ledger::Outcome;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -24,6 +25,15 @@ impl Exit {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Incomplete => 3,
+        }
+    }
+}
+
+impl From<Outcome> for Exit {
+    fn from(outcome: Outcome) -> Exit {
+        match outcome {
+            Outcome::Complete => Exit::Done,
+            Outcome::Incomplete => Exit::Incomplete,
         }
     }
 }

@@ -4,18 +4,20 @@
 
 pub mod args;
 mod check;
-mod connect;
 pub mod exit;
 pub mod moment;
 pub mod output;
 
 use crate::config;
+use crate::coverage::{self, CoverageArgs, CoverageError};
 use crate::host::{self, clock, journal, message_ids};
+use crate::{ledger, shell};
 use args::{Cli, Command, Coverage, Ledger, Run};
 use clap::Parser;
 use exit::Exit;
 use std::error::Error;
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// The whole program: reads the command line, does what it says, tells how it went.
 pub fn main() -> Exit {
@@ -40,7 +42,7 @@ fn dispatch(command: Command) -> Result<Exit, Box<dyn Error>> {
         Command::Run(args) => run(&args),
         Command::Check(args) => Ok(check::run(&args, credentials_directory().as_deref())?),
         Command::Coverage(args) => coverage(&args),
-        Command::Ledger(Ledger::Rebuild { volume }) => connect::rebuild_ledger(&volume),
+        Command::Ledger(Ledger::Rebuild { volume }) => rebuild(&volume),
     }
 }
 
@@ -56,18 +58,37 @@ fn run(args: &Run) -> Result<Exit, Box<dyn Error>> {
     for problem in &checked.problems {
         log::warn!(MESSAGE_ID = message_ids::CONFIGURATION_WARNING; "{}", problem.one_line());
     }
-    connect::run(config, args.view)
+    shell::run(&config, args.view.into())?;
+    Ok(Exit::Done)
 }
 
 fn coverage(args: &Coverage) -> Result<Exit, Box<dyn Error>> {
     let now = clock::now().wall;
-    if let (Some(since), Some(until)) = (args.since, args.until)
-        && until.resolve(now) <= since.resolve(now)
-    {
-        output::complain("holdfast: --until has to be later than --since\n");
-        return Ok(Exit::Usage);
+    let asked = CoverageArgs {
+        volume: args.volume.clone(),
+        cameras: args.cameras.iter().map(ToString::to_string).collect(),
+        since: args.since.map(|since| since.resolve(now)),
+        until: args.until.map(|until| until.resolve(now)),
+        json: args.json,
+        now,
+    };
+    match coverage::run(&asked, &ledger::Mp4Scanner, &mut std::io::stdout().lock()) {
+        Ok(outcome) => Ok(outcome.into()),
+        Err(wrong @ (CoverageError::Backwards { .. } | CoverageError::UnknownCamera { .. })) => {
+            output::complain(&format!("holdfast: {wrong}\n"));
+            Ok(Exit::Usage)
+        }
+        // A reader that has seen enough, as `head` does, is no failure.
+        Err(CoverageError::Output(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(Exit::Done),
+        Err(error @ (CoverageError::Volume(_) | CoverageError::Output(_))) => Err(error.into()),
     }
-    connect::coverage(args, now)
+}
+
+fn rebuild(volume: &Path) -> Result<Exit, Box<dyn Error>> {
+    let now = clock::now().wall;
+    let (mut out, mut progress) = (std::io::stdout().lock(), std::io::stderr().lock());
+    let outcome = ledger::rebuild::run(volume, &ledger::Mp4Scanner, now, &mut out, &mut progress)?;
+    Ok(outcome.into())
 }
 
 /// Where systemd puts the credentials of this service.

@@ -1,1 +1,153 @@
-//! To come.
+//! What `holdfast run` shows to a person: a table that is redrawn in place on a terminal, plain lines
+//! elsewhere.
+
+mod table;
+
+use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
+
+use holdfast_core::effect::CameraStatus;
+
+use crate::host::journal;
+
+/// How often plain lines are written.
+const LINES_EVERY: Duration = Duration::from_secs(10);
+
+/// How it is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// A live table on a terminal, plain lines elsewhere.
+    #[default]
+    Auto,
+    /// A live table.
+    Live,
+    /// A line for each camera and volume, every ten seconds.
+    Lines,
+    /// Nothing.
+    Off,
+}
+
+/// Everything that is shown, at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// One line a camera.
+    pub cameras: Vec<CameraLine>,
+    /// One line a volume.
+    pub volumes: Vec<VolumeLine>,
+    /// Alarms whose condition holds, in words.
+    pub alarms: Vec<String>,
+    /// Since the recorder's start.
+    pub seconds: f64,
+}
+
+/// A camera.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CameraLine {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub status: CameraStatus,
+    /// Durable footage since the recorder's start.
+    pub durable_seconds: f64,
+    /// That, as a part of the time since the start: 0 to 1.
+    pub coverage: f64,
+    /// Durable bits in the last second.
+    pub bits_per_second: u64,
+    /// Durable frames in the last second.
+    pub frames_per_second: u64,
+    /// Bytes in its ring.
+    pub held_bytes: u64,
+}
+
+/// A volume.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VolumeLine {
+    /// Where it is.
+    pub path: String,
+    /// Bytes free and bytes in all; `None` while it is not open.
+    pub space: Option<(u64, u64)>,
+}
+
+/// Where the picture goes.
+pub struct View {
+    way: Way,
+}
+
+enum Way {
+    Off,
+    Lines {
+        written: Option<Instant>,
+    },
+    /// `height`: lines drawn last time, to be drawn over.
+    Live {
+        height: usize,
+        colour: bool,
+    },
+}
+
+impl View {
+    /// Chooses the way: `Auto` looks at standard output.
+    pub fn new(mode: Mode) -> Self {
+        let terminal = io::stdout().is_terminal();
+        let live = || {
+            // Log lines that go to the same terminal must not be drawn over: they are kept for us.
+            journal::hold_lines();
+            Way::Live { height: 0, colour: terminal && std::env::var_os("NO_COLOR").is_none() }
+        };
+        let way = match mode {
+            Mode::Off => Way::Off,
+            Mode::Lines => Way::Lines { written: None },
+            Mode::Live => live(),
+            Mode::Auto if terminal => live(),
+            Mode::Auto => Way::Lines { written: None },
+        };
+        View { way }
+    }
+
+    /// Shows the picture, if it is time. A terminal that went away is no reason to stop recording.
+    pub fn show(&mut self, picture: &Picture) {
+        let mut out = io::stdout().lock();
+        let shown = match &mut self.way {
+            Way::Off => Ok(()),
+            Way::Lines { written } => {
+                if written.is_some_and(|at| at.elapsed() < LINES_EVERY) {
+                    return;
+                }
+                *written = Some(Instant::now());
+                table::lines(picture).iter().try_for_each(|line| writeln!(out, "{line}"))
+            }
+            Way::Live { height, colour } => {
+                let lines = table::live(picture, *colour);
+                let drawn = redraw(&mut out, *height, &journal::take_lines(), &lines);
+                *height = lines.len();
+                drawn
+            }
+        };
+        if shown.and_then(|()| out.flush()).is_err() {
+            self.way = Way::Off;
+            journal::release_lines();
+        }
+    }
+
+    /// Leaves the terminal as it should be.
+    pub fn finish(&mut self) {
+        if let Way::Live { .. } = self.way {
+            for line in journal::take_lines() {
+                eprintln!("{line}");
+            }
+            journal::release_lines();
+        }
+    }
+}
+
+/// Goes up over what was drawn, writes the log lines that came since, and the table below them.
+fn redraw(out: &mut impl Write, height: usize, log: &[String], lines: &[String]) -> io::Result<()> {
+    if height > 0 {
+        write!(out, "\x1b[{height}A")?;
+    }
+    write!(out, "\r\x1b[J")?;
+    for line in log.iter().chain(lines) {
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! The loop's side of the cameras: their rings, their sessions, and what a person is shown of them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use holdfast_core::alarm::{AlarmNotice, AlarmState};
+use holdfast_core::effect::{CameraEffect, CameraStatus};
+use holdfast_core::event::{CameraEvent, Event, Failure, VolumeEvent};
+use holdfast_core::settings::{CameraIndex, Transport};
+use holdfast_core::time::{Anchor, Span, Wall};
+
+use super::{Message, Outbox};
+use crate::config::{CameraConfig, Config, Memory};
+use crate::host::{clock, memory};
+use crate::ingest::{Reporter, Request, Session};
+use crate::ring::{Limits, Ring};
+use crate::view::{CameraLine, Picture, VolumeLine};
+
+/// All cameras, by index.
+pub(super) struct Cameras {
+    parts: Vec<Part>,
+    outbox: Outbox,
+    started: Wall,
+    alarms: HashSet<String>,
+}
+
+struct Part {
+    config: CameraConfig,
+    ring: Arc<Ring>,
+    session: Option<Session>,
+    /// Counts sessions: a message of an older one is stale.
+    generation: u64,
+    status: CameraStatus,
+    tally: Tally,
+}
+
+/// What became durable in this life of the recorder.
+#[derive(Default)]
+struct Tally {
+    micros: i64,
+    until: Option<Wall>,
+    bytes: u64,
+    bytes_before: u64,
+    frames: u64,
+    frames_before: u64,
+}
+
+impl Cameras {
+    pub fn new(config: &Config, outbox: Outbox) -> Self {
+        let memory = match config.limits.memory {
+            Memory::Auto => memory::given_to_service(),
+            Memory::Bytes(bytes) => bytes,
+        };
+        let plan = memory::RingPlan::new(memory, config.cameras.len(), config.limits.ring_bytes);
+        let bytes = usize::try_from(plan.per_camera).unwrap_or(usize::MAX);
+        let limits = Limits { bytes, time: config.limits.ring };
+        let parts = config.cameras.iter().map(|camera| Part {
+            config: camera.clone(),
+            ring: Ring::new(limits),
+            session: None,
+            generation: 0,
+            status: CameraStatus::Connecting,
+            tally: Tally::default(),
+        });
+        Cameras { parts: parts.collect(), outbox, started: clock::now().wall, alarms: HashSet::new() }
+    }
+
+    /// The camera's name; `?` for an index that does not exist.
+    pub fn name(&self, camera: CameraIndex) -> &str {
+        self.parts.get(usize::from(camera.0)).map_or("?", |part| part.config.id.as_str())
+    }
+
+    pub fn ring(&self, camera: CameraIndex) -> Option<&Arc<Ring>> {
+        self.parts.get(usize::from(camera.0)).map(|part| &part.ring)
+    }
+
+    pub fn is_current(&self, camera: CameraIndex, generation: u64) -> bool {
+        self.parts.get(usize::from(camera.0)).is_some_and(|part| part.generation == generation)
+    }
+
+    pub fn perform(&mut self, camera: CameraIndex, effect: CameraEffect) {
+        let outbox = self.outbox.clone();
+        let Some(part) = self.parts.get_mut(usize::from(camera.0)) else { return };
+        match effect {
+            CameraEffect::Connect { transport, .. } => part.connect(camera, transport, outbox),
+            CameraEffect::Disconnect => match part.session.take() {
+                Some(session) => session.tear_down(reporter(outbox, camera, part.generation)),
+                // A session that could not even be built has nothing to tear down.
+                None => reporter(outbox, camera, part.generation)(CameraEvent::TornDown),
+            },
+            CameraEffect::Status(status) => part.status = status,
+        }
+    }
+
+    /// Keeps the tally of what is durable.
+    pub fn note(&mut self, event: &Event) {
+        if let Event::Volume(_, VolumeEvent::Stored { camera, span, frames, bytes }) = event
+            && let Some(part) = self.parts.get_mut(usize::from(camera.0))
+        {
+            part.tally.add(*span, *frames, *bytes);
+        }
+    }
+
+    /// Keeps the list of alarms that a person should see.
+    pub fn note_alarm(&mut self, notice: &AlarmNotice, text: String) {
+        match notice.state {
+            AlarmState::Unacknowledged | AlarmState::Acknowledged => self.alarms.insert(text),
+            AlarmState::ReturnedUnacknowledged | AlarmState::Normal => self.alarms.remove(&text),
+        };
+    }
+
+    /// The figures of every session and the drops of every ring, as events.
+    pub fn figures(&self, anchor: Anchor) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (index, part) in (0u8..).zip(&self.parts) {
+            let camera = CameraIndex(index);
+            for drop in part.ring.take_drops() {
+                let span = Span::new(anchor.wall_at(drop.from), anchor.wall_at(drop.to));
+                let dropped = CameraEvent::Dropped { span, units: drop.units, bytes: drop.bytes };
+                events.push(Event::Camera(camera, dropped));
+            }
+            if let Some(session) = &part.session {
+                events.push(Event::Camera(camera, session.figures().event()));
+            }
+        }
+        events
+    }
+
+    pub fn picture(&mut self, volumes: Vec<VolumeLine>) -> Picture {
+        let elapsed = clock::now().wall.micros_since(self.started).max(1);
+        let mut alarms: Vec<String> = self.alarms.iter().cloned().collect();
+        alarms.sort_unstable();
+        Picture {
+            cameras: self.parts.iter_mut().map(|part| part.line(elapsed)).collect(),
+            volumes,
+            alarms,
+            seconds: elapsed as f64 / 1e6,
+        }
+    }
+}
+
+/// Sends a session's events to the loop, marked with its generation.
+fn reporter(outbox: Outbox, camera: CameraIndex, generation: u64) -> Reporter {
+    Arc::new(move |event| {
+        // The loop is gone only when the program ends.
+        let _ = outbox.unbounded_send(Message::Session(camera, generation, event));
+    })
+}
+
+impl Part {
+    fn connect(&mut self, camera: CameraIndex, transport: Transport, outbox: Outbox) {
+        self.generation += 1;
+        let report = reporter(outbox, camera, self.generation);
+        let config = &self.config;
+        let request = Request {
+            camera: config.id.as_str().to_owned(),
+            url: config.url.location().to_owned(),
+            host: config.url.host().to_owned(),
+            port: config.url.port(),
+            credentials: config
+                .credentials
+                .as_ref()
+                .map(|credentials| (credentials.user.clone(), credentials.password.clone())),
+            transport,
+            audio: config.audio,
+        };
+        match Session::start(&request, Arc::clone(&self.ring), Arc::clone(&report)) {
+            Ok(session) => self.session = Some(session),
+            Err(error) => {
+                log::error!(CAMERA = config.id.as_str(); "the media path cannot be built: {error}");
+                report(CameraEvent::Failed(Failure::Internal));
+            }
+        }
+    }
+
+    fn line(&mut self, elapsed: i64) -> CameraLine {
+        let tally = &mut self.tally;
+        let (bytes, frames) = (tally.bytes - tally.bytes_before, tally.frames - tally.frames_before);
+        (tally.bytes_before, tally.frames_before) = (tally.bytes, tally.frames);
+        CameraLine {
+            name: self.config.id.as_str().to_owned(),
+            status: self.status,
+            durable_seconds: tally.micros as f64 / 1e6,
+            coverage: (tally.micros as f64 / elapsed as f64).min(1.0),
+            bits_per_second: bytes * 8,
+            frames_per_second: frames,
+            held_bytes: self.ring.bytes() as u64,
+        }
+    }
+}
+
+impl Tally {
+    /// Overlap with what was counted already (a clock set back) is not counted again.
+    fn add(&mut self, span: Span, frames: u32, bytes: u64) {
+        let from = self.until.map_or(span.from, |until| until.max(span.from));
+        self.micros += Span::new(from, span.to).micros();
+        self.until = Some(self.until.map_or(span.to, |until| until.max(span.to)));
+        self.frames += u64::from(frames);
+        self.bytes += bytes;
+    }
+}

@@ -1,0 +1,159 @@
+//! The picture as text.
+
+use holdfast_core::effect::CameraStatus;
+
+use super::{CameraLine, Picture, VolumeLine};
+
+const GREEN: &str = "\x1b[32m";
+const YELLOW: &str = "\x1b[33m";
+const RED: &str = "\x1b[31m";
+const PLAIN: &str = "\x1b[0m";
+
+/// The live table.
+pub(super) fn live(picture: &Picture, colour: bool) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{:<20} {:<34} {:>10} {:>9} {:>9} {:>5} {:>9}",
+        "camera", "state", "durable", "coverage", "kb/s", "fps", "held"
+    )];
+    for camera in &picture.cameras {
+        let state = format!("{:<34}", status(camera.status));
+        let state = match (colour, tone(camera.status)) {
+            (true, Some(tone)) => format!("{tone}{state}{PLAIN}"),
+            (true, None) | (false, _) => state,
+        };
+        lines.push(format!(
+            "{:<20} {state} {:>10} {:>8}% {:>9} {:>5} {:>9}",
+            camera.name,
+            clock(camera.durable_seconds),
+            percent(camera.coverage),
+            camera.bits_per_second / 1000,
+            camera.frames_per_second,
+            size(camera.held_bytes),
+        ));
+    }
+    lines.extend(picture.volumes.iter().map(volume));
+    lines.extend(picture.alarms.iter().map(|alarm| match colour {
+        true => format!("{RED}alarm{PLAIN} {alarm}"),
+        false => format!("alarm {alarm}"),
+    }));
+    lines.push(format!("running for {}; Ctrl-C ends in good order", clock(picture.seconds)));
+    lines
+}
+
+/// The same as plain lines.
+pub(super) fn lines(picture: &Picture) -> Vec<String> {
+    let cameras = picture.cameras.iter().map(line);
+    let alarms = picture.alarms.iter().map(|alarm| format!("alarm {alarm}"));
+    cameras.chain(picture.volumes.iter().map(volume)).chain(alarms).collect()
+}
+
+fn line(camera: &CameraLine) -> String {
+    format!(
+        "camera {}: {}, durable {}, coverage {}%, {} kb/s, {} fps, held {}",
+        camera.name,
+        status(camera.status),
+        clock(camera.durable_seconds),
+        percent(camera.coverage),
+        camera.bits_per_second / 1000,
+        camera.frames_per_second,
+        size(camera.held_bytes),
+    )
+}
+
+fn volume(volume: &VolumeLine) -> String {
+    match volume.space {
+        Some((free, total)) => format!("volume {}: {} free of {}", volume.path, size(free), size(total)),
+        None => format!("volume {}: not in use", volume.path),
+    }
+}
+
+fn status(status: CameraStatus) -> String {
+    match status {
+        CameraStatus::Connecting => "connecting".into(),
+        CameraStatus::Waiting => "connected, nothing durable yet".into(),
+        CameraStatus::Recording => "recording".into(),
+        CameraStatus::Holding => "receiving, no volume".into(),
+        CameraStatus::BackingOff { failure, .. } => format!("{failure}"),
+        CameraStatus::Stopped => "stopped".into(),
+    }
+}
+
+fn tone(status: CameraStatus) -> Option<&'static str> {
+    match status {
+        CameraStatus::Recording => Some(GREEN),
+        CameraStatus::Connecting | CameraStatus::Waiting => Some(YELLOW),
+        CameraStatus::Holding | CameraStatus::BackingOff { .. } => Some(RED),
+        CameraStatus::Stopped => None,
+    }
+}
+
+/// Never rounded up: what is not complete does not show as 100.0.
+fn percent(part: f64) -> String {
+    let tenths = (part.clamp(0.0, 1.0) * 1000.0).floor();
+    format!("{:.1}", tenths / 10.0)
+}
+
+/// Hours, minutes and seconds, rounded down.
+fn clock(seconds: f64) -> String {
+    let seconds = seconds.max(0.0) as u64;
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+fn size(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
+        None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_core::event::Failure;
+    use holdfast_core::time::Mono;
+
+    fn picture(status: CameraStatus, coverage: f64) -> Picture {
+        Picture {
+            cameras: vec![CameraLine {
+                name: "entrance".into(),
+                status,
+                durable_seconds: 3725.9,
+                coverage,
+                bits_per_second: 4_000_000,
+                frames_per_second: 30,
+                held_bytes: 1536,
+            }],
+            volumes: vec![VolumeLine { path: "/media/a".into(), space: Some((5 << 30, 10 << 30)) }],
+            alarms: vec![],
+            seconds: 3726.0,
+        }
+    }
+
+    #[test]
+    fn a_line_says_everything_about_a_recording_camera() {
+        assert_eq!(
+            lines(&picture(CameraStatus::Recording, 0.99996)),
+            [
+                "camera entrance: recording, durable 1:02:05, coverage 99.9%, 4000 kb/s, 30 fps, held 1.5 KiB",
+                "volume /media/a: 5.0 GiB free of 10.0 GiB",
+            ]
+        );
+    }
+
+    #[test]
+    fn coverage_shows_as_100_only_if_nothing_is_missing() {
+        assert_eq!(percent(0.999_999), "99.9");
+        assert_eq!(percent(1.0), "100.0");
+        assert_eq!(percent(0.0), "0.0");
+    }
+
+    #[test]
+    fn the_live_table_names_the_failure_and_colours_it_only_where_asked() {
+        let status = CameraStatus::BackingOff { failure: Failure::Refused, until: Mono(0), failures: 3 };
+        let plain = live(&picture(status, 0.5), false).join("\n");
+        assert!(plain.contains("connection refused"), "{plain}");
+        assert!(!plain.contains('\x1b'), "{plain}");
+        assert!(live(&picture(status, 0.5), true).join("\n").contains(RED));
+    }
+}
