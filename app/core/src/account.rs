@@ -82,37 +82,32 @@ impl Account {
         self.furthest = covered_until;
     }
 
-    /// From `since` on this is why footage is missing; `None`: it should flow.
+    /// From `since` on this is why footage is missing, whatever had been noted after that: what was not
+    /// received could not be lost later. `None`: it should flow.
     pub(crate) fn stand(&mut self, since: Mono, cause: Option<Cause>) {
         if self.standing == cause {
             return;
         }
         self.standing = cause;
         if let Some(cause) = cause {
+            self.points.retain(|point| point.is_before(since));
             self.note(since, cause);
         }
     }
 
-    /// From `since` on this cause and no other, whatever had been noted after it.
-    pub(crate) fn supersede(&mut self, since: Mono, cause: Cause) {
-        if self.standing == Some(cause) {
-            return;
-        }
-        self.points.retain(|point| match point.since {
-            Since::Covered => true,
-            Since::At(at) => at < since,
-        });
-        self.stand(since, Some(cause));
-    }
-
     /// Footage is missing from `since` on for this cause, although it should flow.
     pub(crate) fn note(&mut self, since: Mono, cause: Cause) {
-        let since = match self.points.last() {
-            Some(last) if last.cause == cause => return,
-            Some(Point { since: Since::At(last), .. }) => since.max(*last),
-            Some(_) | None => since,
-        };
-        self.push(Since::At(since), cause);
+        let place = self.points.iter().take_while(|point| !point.is_after(since)).count();
+        if place.checked_sub(1).and_then(|before| self.points.get(before)).is_some_and(|b| b.cause == cause) {
+            return;
+        }
+        match self.points.get_mut(place) {
+            Some(next) if next.cause == cause => {
+                next.since = Since::At(since);
+                next.told = false;
+            }
+            Some(_) | None => self.insert(Since::At(since), cause),
+        }
     }
 
     /// Why footage is missing now, if a lasting cause is known.
@@ -140,7 +135,7 @@ impl Account {
         self.furthest = self.furthest.max(span.to);
         self.refute(anchor);
         if let (Some(cause), true) = (self.standing, self.points.is_empty()) {
-            self.push(Since::Covered, cause);
+            self.insert(Since::Covered, cause);
         }
     }
 
@@ -196,8 +191,7 @@ impl Account {
             // The newest stretch joins the one before it: the past, perhaps days, weighs more than a minute.
             self.points.pop();
         }
-        // Room was just made.
-        let _ = self.points.insert(0, Point { since: Since::Covered, cause, told: false });
+        self.insert(Since::Covered, cause);
     }
 
     /// Drops the points that footage went on beyond.
@@ -216,17 +210,17 @@ impl Account {
         }
     }
 
-    fn push(&mut self, since: Since, cause: Cause) {
+    /// Adds a point in its place, if room can be made; else its stretch stays with the point before.
+    fn insert(&mut self, since: Since, cause: Cause) {
         if self.make_room(cause) == Room::None {
             return;
         }
-        let since = match self.points.last() {
-            // What stood last was absorbed: its stretch belongs to this one now.
-            Some(last) if last.cause == cause => return,
-            Some(_) | None => since,
+        let place = match since {
+            Since::Covered => 0,
+            Since::At(since) => self.points.iter().take_while(|point| !point.is_after(since)).count(),
         };
-        // Room was just made.
-        let _ = self.points.push(Point { since, cause, told: false });
+        // Room was just made, and the place is within the list.
+        let _ = self.points.insert(place, Point { since, cause, told: false });
     }
 
     /// When full, the point that says least is absorbed by the one after it, if it says less than `cause`.
@@ -281,6 +275,20 @@ impl Part {
 }
 
 impl Point {
+    fn is_before(&self, moment: Mono) -> bool {
+        match self.since {
+            Since::Covered => true,
+            Since::At(at) => at < moment,
+        }
+    }
+
+    fn is_after(&self, moment: Mono) -> bool {
+        match self.since {
+            Since::Covered => false,
+            Since::At(at) => at > moment,
+        }
+    }
+
     fn wall(&self, anchor: &Anchor) -> Wall {
         match self.since {
             Since::Covered => Wall(i64::MIN),

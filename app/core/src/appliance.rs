@@ -31,8 +31,8 @@ pub const MAX_EFFECTS: usize =
 /// as proof of life of the loop.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Everything that Holdfast decides. Drive it as the crate's page says. About 60 kB at full capacity: put it
-/// where there is room.
+/// Everything that Holdfast decides. Drive it as the crate's page says. About 75 kB, whatever the settings:
+/// put it where there is room.
 #[derive(Debug)]
 pub struct Appliance {
     life: Life,

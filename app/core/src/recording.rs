@@ -129,7 +129,7 @@ impl Recording {
             let since = mono_at(anchor, span.from);
             for (index, other) in books.accounts.iter_mut().enumerate() {
                 if index != usize::from(volume.0) {
-                    other.supersede(since, Cause::OnAnotherVolume);
+                    other.stand(since, Some(Cause::OnAnotherVolume));
                 }
             }
         }

@@ -59,6 +59,19 @@ fn a_less_preferred_volume_never_takes_over_from_a_ready_one() {
 }
 
 #[test]
+fn a_volume_that_took_over_in_haste_is_kept_though_a_later_one_has_proved_itself() {
+    let mut world = World::started(settings(1, 3, TransportChoice::Auto));
+    world.volume(1, VolumeEvent::Ready);
+    world.volume(2, VolumeEvent::Ready);
+    world.at(40.0);
+    world.volume(0, VolumeEvent::Ready);
+    world.forget();
+    world.fault(1, Fault::Io);
+    world.at(60.0);
+    world.expect_of(" to ", &["40.0 cam0 to vol0"]);
+}
+
+#[test]
 fn holes_up_to_three_frames_are_no_gap() {
     for (case, hole, gaps) in [("100 ms", 0.1, 0), ("101 ms", 0.101, 1)] {
         let mut world = World::recording();
@@ -364,5 +377,146 @@ fn a_device_without_a_battery_clock_accounts_in_true_time_once_it_knows_it() {
             "31.0 ledger0: cam0 gap 0.0..15.0 Starting",
             "31.0 ledger0: cam0 gap 15.0..30.0 Camera(ConnectTimeout)",
         ],
+    );
+}
+
+#[test]
+fn a_small_correction_of_the_clock_is_no_loss_either() {
+    let mut world = World::recording();
+    world.set_clock(1.5);
+    world.at(3.0);
+    world.forget();
+    world.stored(3.5, 4.5);
+    world.expect_of("gap", &["3.0 ledger0: cam0 gap 2.0..3.5 ClockStepped"]);
+}
+
+#[test]
+fn a_clock_set_back_and_forth_tells_no_gap_over_what_was_covered() {
+    let mut world = World::recording();
+    world.set_clock(-1000.0);
+    world.at(4.0);
+    world.stored(-997.0, -996.0);
+    world.set_clock(1000.0);
+    world.at(5.0);
+    world.forget();
+    world.stored(20.0, 21.0);
+    world.expect_of("gap", &["5.0 ledger0: cam0 gap 2.0..20.0 ClockStepped"]);
+}
+
+#[test]
+fn footage_told_twice_uncovers_nothing() {
+    let mut world = World::recording();
+    world.go_on(2.0, 4.0, 2);
+    world.stored(2.0, 3.0);
+    world.go_on(4.0, 5.0, 4);
+    world.expect_of("gap", &[]);
+}
+
+#[test]
+fn what_a_volume_says_after_its_fault_does_not_count() {
+    let mut world = World::recording();
+    world.fault(0, Fault::Io);
+    world.forget();
+    world.stored(2.5, 3.5);
+    world.expect(&[]);
+}
+
+#[test]
+fn an_open_gap_is_told_again_to_a_volume_that_failed_meanwhile() {
+    let mut world = World::recording();
+    world.fail(Failure::Unauthorized);
+    world.expect_of("open", &["2.0 ledger0: cam0 open 2.0 Camera(Unauthorized)"]);
+    world.at(3.0);
+    world.fault(0, Fault::Io);
+    world.at(5.0);
+    world.forget();
+    world.volume(0, VolumeEvent::Ready);
+    world.expect_of("open", &["5.0 ledger0: cam0 open 2.0 Camera(Unauthorized)"]);
+}
+
+#[test]
+fn the_past_is_told_however_much_has_failed_before_the_volume_was_open() {
+    let mut world = World::one();
+    for failure in [Failure::Refused, Failure::Unreachable, Failure::NotFound, Failure::Tls, Failure::Bye] {
+        world.at(world.secs() + 0.5);
+        world.fail(failure);
+        world.at(world.secs() + 0.5);
+        world.camera(0, CameraEvent::TornDown);
+        world.until_connect();
+        // Its repair is taking long.
+    }
+    world.fault(0, Fault::Missing);
+    while !world.lines().iter().any(|line| line.contains("vol0 Open")) {
+        world.at(world.secs() + 1.0);
+    }
+    world.history(0, -100.0, Past::Crashed);
+    world.forget();
+    world.volume(0, VolumeEvent::Ready);
+    let lines = world.lines();
+    assert!(lines[0].ends_with("open -100.0 Crashed"), "{lines:?}");
+    assert!(lines[1].ends_with("open 0.0 Camera(Refused)"), "{lines:?}");
+}
+
+#[test]
+fn a_failure_outlives_stray_footage() {
+    let mut world = World::recording();
+    world.fail(Failure::Unauthorized);
+    world.camera(0, CameraEvent::TornDown);
+    world.at(6.0);
+    world.forget();
+    world.stored(5.0, 6.0);
+    world.expect_of("gap", &["6.0 ledger0: cam0 gap 2.0..5.0 Camera(Unauthorized)"]);
+    let back = world.until_connect();
+    world.record(back, back + 1.0);
+    let told = format!("{:.1} ledger0: cam0 gap 6.0..{back:.1} Camera(Unauthorized)", back + 1.0);
+    world.expect_of("gap", &[&told]);
+}
+
+#[test]
+fn a_stall_begins_with_the_last_video_whatever_failed_after_it() {
+    let mut world = World::recording();
+    world.at(8.0);
+    world.fault(0, Fault::Io);
+    world.at(13.0);
+    world.camera(0, CameraEvent::TornDown);
+    world.at(14.0);
+    world.volume(0, VolumeEvent::Ready);
+    let back = world.secs();
+    world.record(back, back + 1.0);
+    world.expect_of("gap", &["15.0 ledger0: cam0 gap 2.0..14.0 Camera(Stalled)"]);
+}
+
+#[test]
+fn a_second_failure_counts_from_its_own_moment() {
+    let mut world = World::recording();
+    world.fail(Failure::ServerClosed);
+    world.camera(0, CameraEvent::TornDown);
+    world.at(4.0);
+    world.streaming();
+    world.forget();
+    world.at(14.0);
+    world.expect_of("open", &["14.0 ledger0: cam0 open 14.0 Camera(Stalled)"]);
+}
+
+#[test]
+fn a_drop_from_before_a_failure_keeps_its_own_cause() {
+    let mut world = World::recording();
+    for second in 3..=30u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+    }
+    world.fail(Failure::Bye);
+    world.camera(0, CameraEvent::TornDown);
+    world.at(32.0);
+    world.streaming();
+    world.received(1);
+    world.camera(0, CameraEvent::Dropped { span: span(5.0, 9.0), units: 100, bytes: 9 });
+    world.stored(2.0, 5.0);
+    world.forget();
+    world.stored(9.0, 30.0);
+    world.stored(32.0, 33.0);
+    world.expect_of(
+        "gap",
+        &["32.0 ledger0: cam0 gap 5.0..9.0 RingOverflow", "32.0 ledger0: cam0 gap 30.0..32.0 Camera(Bye)"],
     );
 }

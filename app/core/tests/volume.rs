@@ -121,6 +121,16 @@ fn a_hole_found_while_closing_is_still_told() {
 }
 
 #[test]
+fn a_volume_that_failed_is_not_tried_again_while_cameras_are_let_go() {
+    let mut world = World::recording();
+    world.fault(0, Fault::Io);
+    world.tell(Event::Stop);
+    world.forget();
+    world.at(8.0);
+    world.expect(&["8.0 finished"]);
+}
+
+#[test]
 fn stop_waits_for_nobody_longer_than_sixteen_seconds() {
     let mut world = World::recording();
     world.tell(Event::Stop);
