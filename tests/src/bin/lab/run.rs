@@ -74,7 +74,7 @@ fn print_coverage(binary: &Path, volume: &Path) {
 }
 
 fn judge(cameras: &[VirtualCamera], volume: &Path, stop: i64) -> Result<bool, LabError> {
-    println!("\n{:<14} {:>9} {:>9} {:>9} {:>9}  result", "camera", "segments", "sent", "recorded", "sound");
+    println!("\n{:<14} {:>9} {:>9} {:>9} {:>9}  result", "camera", "segments", "owed", "recorded", "sound");
     let mut verdicts: Vec<Verdict> = Vec::new();
     for camera in cameras {
         let verdict = verify::camera_against_volume(camera, volume, stop)?;
