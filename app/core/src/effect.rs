@@ -79,7 +79,8 @@ pub enum VolumeEffect {
     Open,
     /// Write out what the rings hold, close every segment and the ledger. The shell owes `Closed` or `Faulted`.
     Close,
-    /// Abandon its writer without waiting: the core stopped waiting for it.
+    /// Abandon its writer without waiting: the core stopped waiting for it. The shell owes: tell nothing more
+    /// of that writer, and answer a later `Open` with `Faulted(Stuck)` while it still hangs.
     Abandon,
     /// To be told, not done: it failed and will be tried again at `until`.
     BackingOff {
