@@ -11,7 +11,7 @@
 //!   └──────────────┘                  └──── raise (from Falling, Returned) ◀── acknowledge ─▶ Quiet
 //! ```
 //!
-//! Severity, delays and latching of every alarm are one table, [`rule`]. The table of alarms is bounded: when it is
+//! Severity, delays and latching of every alarm are one table, `rule`. The table of alarms is bounded: when it is
 //! full, a quiet one makes room, else the one of lowest severity, if the new one is worse; else the new one is not taken.
 //! Both losses are counted. What was told of a lost alarm stays said.
 
