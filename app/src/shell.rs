@@ -86,6 +86,8 @@ struct Shell {
     volumes: Volumes,
     view: View,
     timer: Option<glib::SourceId>,
+    /// What the kernel said last of its clock; `None` before it was asked.
+    synchronised: Option<bool>,
     main_loop: glib::MainLoop,
 }
 
@@ -146,6 +148,7 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
         volumes: Volumes::new(config, names, anchor, outbox).map_err(RunError::Host)?,
         view: View::new(mode),
         timer: None,
+        synchronised: None,
         main_loop,
     })
 }
@@ -184,8 +187,13 @@ fn handle(shell: &Rc<RefCell<Shell>>, event: Event) {
 /// Takes the figures of every camera, tells them to the core, and shows them.
 fn figures(shell: &Rc<RefCell<Shell>>) {
     let events = {
-        let this = shell.borrow();
-        this.cameras.figures(this.volumes.anchor())
+        let mut this = shell.borrow_mut();
+        let mut events = this.cameras.figures(this.volumes.anchor());
+        let synchronised = clock::synchronised();
+        if this.synchronised.replace(synchronised) != Some(synchronised) {
+            events.push(Event::ClockSynchronised(synchronised));
+        }
+        events
     };
     for event in events {
         handle(shell, event);

@@ -8,13 +8,28 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
+
+/// How far apart the two clocks may be read: above what two calls take, far below what the core calls a
+/// step (100 ms).
+const PAIR: Duration = Duration::from_millis(1);
 
 /// Both clocks, read one right after the other.
 ///
 /// The monotonic one is `CLOCK_MONOTONIC`, which GStreamer's system clock is too: media is timed by it.
+/// A thread that loses the processor between the two would see a clock that stepped: it reads again,
+/// a few times on a machine so busy that it happens again.
 pub fn now() -> Now {
-    let mono = mono_of(clock_gettime(ClockId::Monotonic));
-    let wall = wall_of(clock_gettime(ClockId::Realtime));
+    let mut mono = mono_of(clock_gettime(ClockId::Monotonic));
+    let mut wall = wall_of(clock_gettime(ClockId::Realtime));
+    for _ in 0..3 {
+        let after = mono_of(clock_gettime(ClockId::Monotonic));
+        if after.since(mono) < PAIR {
+            break;
+        }
+        mono = after;
+        wall = wall_of(clock_gettime(ClockId::Realtime));
+    }
     Now { mono, wall }
 }
 

@@ -375,7 +375,7 @@ impl Reader {
     /// Everything before `position` is durable: GOPs that lie wholly before it are let go.
     pub fn release(&mut self, position: u64) {
         let mut inner = self.ring.lock();
-        if !inner.cursor.as_ref().is_some_and(|cursor| cursor.generation == self.generation) {
+        if inner.cursor.as_ref().is_none_or(|cursor| cursor.generation != self.generation) {
             return;
         }
         let growing = matches!(inner.intake, Intake::Growing);

@@ -3,7 +3,7 @@
 
 use holdfast_core::alarm::{AlarmKey, AlarmNotice, AlarmState, Detail, Severity};
 use holdfast_core::effect::{CameraEffect, CameraStatus, Effect, Entry, VolumeEffect};
-use holdfast_core::event::{Event, Failure, Fault, VolumeEvent};
+use holdfast_core::event::{Cause, Event, Failure, Fault, VolumeEvent};
 use holdfast_core::settings::Transport;
 
 use super::cameras::Cameras;
@@ -103,9 +103,24 @@ fn account(path: &str, entry: &Entry, cameras: &Cameras) {
     match entry {
         Entry::Gap { camera, span, cause } => {
             let name = cameras.name(*camera);
-            let seconds = span.micros() as f64 / 1e6;
-            log::warn!(CAMERA = name, VOLUME = path, MESSAGE_ID = ids::GAP_ACCOUNTED;
-                "{seconds:.3} s are missing from {}: {cause}", show::moment(span.from));
+            let text = format!(
+                "{:.3} s are missing from {}: {cause}",
+                span.micros() as f64 / 1e6,
+                show::moment(span.from)
+            );
+            // What a person did, or what every start costs, is no reason to worry anybody.
+            let level = match cause {
+                Cause::Stopped | Cause::Starting | Cause::OnAnotherVolume => log::Level::Info,
+                Cause::Unknown
+                | Cause::Crashed
+                | Cause::PowerLost
+                | Cause::Camera(_)
+                | Cause::Lost
+                | Cause::RingOverflow
+                | Cause::Volume(_)
+                | Cause::ClockStepped => log::Level::Warn,
+            };
+            log::log!(level, CAMERA = name, VOLUME = path, MESSAGE_ID = ids::GAP_ACCOUNTED; "{text}");
         }
         Entry::GapOpened { camera, from, cause } => {
             let name = cameras.name(*camera);

@@ -35,6 +35,8 @@ pub(super) struct Volumes {
 struct Part {
     root: PathBuf,
     writer: Option<VolumeWriter>,
+    /// A writer that was given up and may still hang in the kernel.
+    abandoned: Option<VolumeWriter>,
     /// Counts writers: a message of an older one is stale.
     generation: u64,
 }
@@ -44,6 +46,7 @@ impl Volumes {
         let parts = config.volumes.iter().map(|volume| Part {
             root: volume.path.clone(),
             writer: None,
+            abandoned: None,
             generation: 0,
         });
         Ok(Volumes {
@@ -86,7 +89,8 @@ impl Volumes {
             VolumeEffect::Abandon => {
                 if let Some(part) = self.parts.get_mut(usize::from(volume.0)) {
                     part.generation += 1;
-                    if let Some(writer) = part.writer.take() {
+                    part.abandoned = part.writer.take();
+                    if let Some(writer) = &part.abandoned {
                         writer.abandon();
                     }
                 }
@@ -138,6 +142,10 @@ impl Volumes {
 
     fn open(&mut self, volume: VolumeIndex) {
         let Some(part) = self.parts.get_mut(usize::from(volume.0)) else { return };
+        if part.abandoned.as_ref().is_some_and(|writer| !writer.has_ended()) {
+            return self.report(volume, VolumeEvent::Faulted(Fault::Stuck));
+        }
+        part.abandoned = None;
         part.generation += 1;
         let generation = part.generation;
         let outbox = self.outbox.clone();

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use holdfast_core::effect::Entry;
-use holdfast_core::event::{Past, VolumeEvent};
+use holdfast_core::event::VolumeEvent;
 use holdfast_core::settings::CameraIndex;
 use holdfast_core::time::Wall;
 use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
@@ -147,18 +147,16 @@ impl Disk {
     }
 }
 
-/// What was found, as events for the core. The past of a ledger that cannot know is told as a crash:
-/// the one that claims the least.
+/// What was found, as events for the core. A ledger that was rebuilt does not know how the session before
+/// ended: then nothing is claimed, and coverage will call the cause of the gap unknown.
 fn past(found: &Recovered, cameras: &[Name]) -> Vec<VolumeEvent> {
     let mut events = Vec::new();
-    for known in found.cameras.iter().filter(|known| known.owed) {
-        let index = cameras.iter().position(|name| *name == known.camera);
-        if let Some(index) = index.and_then(|index| u8::try_from(index).ok()) {
-            events.push(VolumeEvent::History {
-                camera: CameraIndex(index),
-                covered_until: known.covered_until,
-                past: found.past.unwrap_or(Past::Crashed),
-            });
+    if let Some(past) = found.past {
+        for known in found.cameras.iter().filter(|known| known.owed) {
+            let index = cameras.iter().position(|name| *name == known.camera);
+            let Some(index) = index.and_then(|index| u8::try_from(index).ok()) else { continue };
+            let (camera, covered_until) = (CameraIndex(index), known.covered_until);
+            events.push(VolumeEvent::History { camera, covered_until, past });
         }
     }
     let repairs = &found.repairs;

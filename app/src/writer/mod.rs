@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use holdfast_core::effect::Entry;
@@ -100,6 +100,7 @@ pub struct VolumeWriter {
     commands: Sender<Command>,
     abandoned: Arc<AtomicBool>,
     space: Arc<Space>,
+    thread: JoinHandle<()>,
 }
 
 /// Tells the loop what happened. Called from the writer's thread.
@@ -121,10 +122,10 @@ impl VolumeWriter {
             space: Arc::clone(&space),
             space_asked: None,
         };
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(format!("volume-{}", job.index.0))
             .spawn(move || worker.run(job, &inbox))?;
-        Ok(VolumeWriter { commands, abandoned, space })
+        Ok(VolumeWriter { commands, abandoned, space, thread })
     }
 
     /// Takes this camera's footage, from the oldest GOP its ring holds.
@@ -150,6 +151,11 @@ impl VolumeWriter {
     /// Gives the thread up: from now on it reports nothing, and it ends when the kernel lets it.
     pub fn abandon(&self) {
         self.abandoned.store(true, Ordering::Release);
+    }
+    /// Whether its thread has ended. One that was abandoned may hang in the kernel, and hold the volume's
+    /// lock, for as long as the kernel likes.
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
     }
     /// Space on the volume, asked for every few seconds.
     pub fn space(&self) -> &Space {
