@@ -1,6 +1,6 @@
 //! The one loop: joins the world to the core.
 //!
-//! It runs on a glib main context. Everything that happens arrives here as a [`Message`]: from GStreamer's
+//! It runs on a glib main context. Everything that happens arrives here as a message: from GStreamer's
 //! buses, from the writers' threads, from signals and from timers. For each, the core is asked
 //! (`handle`), its effects are carried out (`perform`), and the timer is set for its next time-out.
 //! The loop itself never waits for a disk, a camera or a name server.

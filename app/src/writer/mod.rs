@@ -2,7 +2,7 @@
 //!
 //! Words: a **stream** is one camera on one volume; the **disk** is the volume's directory and ledger.
 //!
-//! The loop commands ([`Command`]) and hears [`VolumeEvent`]s. The thread owns everything that touches
+//! The loop commands and hears [`VolumeEvent`]s. The thread owns everything that touches
 //! the volume, so that a call stuck in the kernel stops nothing but this thread; the loop then abandons
 //! it ([`VolumeWriter::abandon`]) and its rings go to another reader. Any error of the volume ends the
 //! thread with `Faulted`: whether and when to try again is the core's decision.
