@@ -103,7 +103,7 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
     let shell = Rc::new(RefCell::new(build(config, mode, outbox.clone(), main_loop.clone())?));
     let session = shell.borrow().volumes.session();
     log::info!(MESSAGE_ID = ids::RECORDER_STARTED;
-        "Holdfast {} starts as {}: {} cameras, {} volumes, session {session}",
+        "Holdfast {} starts as {}, cameras: {}, volumes: {}, session {session}",
         env!("CARGO_PKG_VERSION"), config.device, config.cameras.len(), config.volumes.len());
 
     // What the core or an effect sends while we are here waits in the channel.

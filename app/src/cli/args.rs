@@ -101,7 +101,7 @@ pub struct Run {
 /// What `holdfast run` shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum View {
-    /// Live on a terminal, lines anywhere else
+    /// Live on a terminal, off where the log goes to the journal, lines anywhere else
     Auto,
     /// A table of cameras and volumes that is redrawn
     Live,

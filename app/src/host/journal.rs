@@ -32,7 +32,7 @@ const IDENTIFIER: &str = "holdfast";
 pub fn init() {
     let wanted = env::var(LEVEL_VARIABLE).ok();
     let level = wanted.as_deref().map_or(Some(LevelFilter::Info), parse_level);
-    let installed = match connected_to_journal().then(JournalLog::empty) {
+    let installed = match is_connected().then(JournalLog::empty) {
         Some(Ok(journal)) => journal.with_syslog_identifier(IDENTIFIER.to_owned()).install(),
         Some(Err(_)) | None => {
             log::set_boxed_logger(Box::new(Stderr { colour: wants_colour(&std::io::stderr()) }))
@@ -44,6 +44,11 @@ pub fn init() {
     if level.is_none() {
         log::warn!("{LEVEL_VARIABLE} is none of error, warn, info and debug; info is logged");
     }
+}
+
+/// Whether this process logs to the journal.
+pub fn is_connected() -> bool {
+    connected_to_journal()
 }
 
 /// Most lines held for a live view between two redraws; more would scroll past unread anyway.

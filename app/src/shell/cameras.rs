@@ -127,14 +127,14 @@ impl Cameras {
     }
 
     pub fn picture(&mut self, volumes: Vec<VolumeLine>) -> Picture {
-        let elapsed = clock::now().wall.micros_since(self.started).max(1);
+        let (started, now) = (self.started, clock::now().wall);
         let mut alarms: Vec<String> = self.alarms.iter().cloned().collect();
         alarms.sort_unstable();
         Picture {
-            cameras: self.parts.iter_mut().map(|part| part.line(elapsed)).collect(),
+            cameras: self.parts.iter_mut().map(|part| part.line(started, now)).collect(),
             volumes,
             alarms,
-            seconds: elapsed as f64 / 1e6,
+            seconds: now.micros_since(started) as f64 / 1e6,
         }
     }
 }
@@ -173,8 +173,22 @@ impl Part {
         }
     }
 
-    fn line(&mut self, elapsed: i64) -> CameraLine {
+    fn line(&mut self, started: Wall, now: Wall) -> CameraLine {
         let tally = &mut self.tally;
+        // The second that is not durable yet is not missing, as long as the camera records.
+        let until = match (self.status, tally.until) {
+            (CameraStatus::Recording, Some(until)) => until,
+            (
+                CameraStatus::Recording
+                | CameraStatus::Connecting
+                | CameraStatus::Waiting
+                | CameraStatus::Holding
+                | CameraStatus::BackingOff { .. }
+                | CameraStatus::Stopped,
+                _,
+            ) => now,
+        };
+        let elapsed = until.micros_since(started).max(1);
         let (bytes, frames) = (tally.bytes - tally.bytes_before, tally.frames - tally.frames_before);
         (tally.bytes_before, tally.frames_before) = (tally.bytes, tally.frames);
         CameraLine {

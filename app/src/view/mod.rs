@@ -16,7 +16,7 @@ const LINES_EVERY: Duration = Duration::from_secs(10);
 /// How it is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
-    /// A live table on a terminal, plain lines elsewhere.
+    /// A live table on a terminal, nothing where the log goes to the journal, plain lines elsewhere.
     #[default]
     Auto,
     /// A live table.
@@ -99,6 +99,8 @@ impl View {
             Mode::Lines => Way::Lines { written: None },
             Mode::Live => live(),
             Mode::Auto if terminal => live(),
+            // In a journal the log tells what changes; the same picture every ten seconds would bury it.
+            Mode::Auto if journal::is_connected() => Way::Off,
             Mode::Auto => Way::Lines { written: None },
         };
         View { way }
@@ -117,7 +119,8 @@ impl View {
                 table::lines(picture).iter().try_for_each(|line| writeln!(out, "{line}"))
             }
             Way::Live { height, colour } => {
-                let lines = table::live(picture, *colour);
+                let (columns, rows) = terminal_size();
+                let lines = table::live(picture, *colour, columns, rows);
                 let drawn = redraw(&mut out, *height, &journal::take_lines(), &lines);
                 *height = lines.len();
                 drawn
@@ -137,6 +140,14 @@ impl View {
             }
             journal::release_lines();
         }
+    }
+}
+
+/// Columns and rows of the terminal; the classical ones where it does not say.
+fn terminal_size() -> (usize, usize) {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col.into(), size.ws_row.into()),
+        Ok(_) | Err(_) => (80, 24),
     }
 }
 

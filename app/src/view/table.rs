@@ -9,35 +9,47 @@ const YELLOW: &str = "\x1b[33m";
 const RED: &str = "\x1b[31m";
 const PLAIN: &str = "\x1b[0m";
 
-/// The live table.
-pub(super) fn live(picture: &Picture, colour: bool) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{:<20} {:<34} {:>10} {:>9} {:>9} {:>5} {:>9}",
-        "camera", "state", "durable", "coverage", "kb/s", "fps", "held"
+/// The live table, for a terminal of so many columns and rows: a line that wraps, or a table that scrolls,
+/// could not be drawn over.
+pub(super) fn live(picture: &Picture, colour: bool, columns: usize, rows: usize) -> Vec<String> {
+    let mut lines = vec![(
+        None,
+        format!(
+            "{:<20} {:<34} {:>10} {:>9} {:>9} {:>5} {:>9}",
+            "camera", "state", "durable", "coverage", "kb/s", "fps", "held"
+        ),
     )];
-    for camera in &picture.cameras {
-        let state = format!("{:<34}", status(camera.status));
-        let state = match (colour, tone(camera.status)) {
-            (true, Some(tone)) => format!("{tone}{state}{PLAIN}"),
-            (true, None) | (false, _) => state,
-        };
-        lines.push(format!(
-            "{:<20} {state} {:>10} {:>8}% {:>9} {:>5} {:>9}",
+    lines.extend(picture.cameras.iter().map(|camera| {
+        let text = format!(
+            "{:<20} {:<34} {:>10} {:>8}% {:>9} {:>5} {:>9}",
             camera.name,
+            status(camera.status),
             clock(camera.durable_seconds),
             percent(camera.coverage),
             camera.bits_per_second / 1000,
             camera.frames_per_second,
             size(camera.held_bytes),
-        ));
-    }
-    lines.extend(picture.volumes.iter().map(volume));
-    lines.extend(picture.alarms.iter().map(|alarm| match colour {
-        true => format!("{RED}alarm{PLAIN} {alarm}"),
-        false => format!("alarm {alarm}"),
+        );
+        (tone(camera.status), text)
     }));
-    lines.push(format!("running for {}; Ctrl-C ends in good order", clock(picture.seconds)));
-    lines
+    lines.extend(picture.volumes.iter().map(|line| (None, volume(line))));
+    lines.extend(picture.alarms.iter().map(|alarm| (Some(RED), format!("alarm {alarm}"))));
+    // One row for what follows, one for the cursor.
+    let most = rows.saturating_sub(2).max(1);
+    if lines.len() > most {
+        let hidden = lines.len() - (most - 1);
+        lines.truncate(most - 1);
+        lines.push((None, format!("... and {hidden} lines that do not fit on this terminal")));
+    }
+    lines.push((None, format!("running for {}; Ctrl-C ends in good order", clock(picture.seconds))));
+    let shown = lines.into_iter().map(|(tone, text)| {
+        let text: String = text.chars().take(columns).collect();
+        match tone.filter(|_| colour) {
+            Some(tone) => format!("{tone}{text}{PLAIN}"),
+            None => text,
+        }
+    });
+    shown.collect()
 }
 
 /// The same as plain lines.
@@ -151,9 +163,23 @@ mod tests {
     #[test]
     fn the_live_table_names_the_failure_and_colours_it_only_where_asked() {
         let status = CameraStatus::BackingOff { failure: Failure::Refused, until: Mono(0), failures: 3 };
-        let plain = live(&picture(status, 0.5), false).join("\n");
+        let plain = live(&picture(status, 0.5), false, 200, 50).join("\n");
         assert!(plain.contains("connection refused"), "{plain}");
         assert!(!plain.contains('\x1b'), "{plain}");
-        assert!(live(&picture(status, 0.5), true).join("\n").contains(RED));
+        assert!(live(&picture(status, 0.5), true, 200, 50).join("\n").contains(RED));
+    }
+
+    #[test]
+    fn the_live_table_fits_the_terminal_whatever_there_is_to_show() {
+        let mut crowded = picture(CameraStatus::Recording, 1.0);
+        crowded.cameras = vec![crowded.cameras[0].clone(); 32];
+        crowded.alarms = vec!["camera with a long name does not record".into(); 40];
+        for (columns, rows) in [(80, 24), (40, 10), (20, 3), (200, 100), (1, 1)] {
+            let lines = live(&crowded, false, columns, rows);
+            assert!(lines.len() < rows.max(3), "{} lines on {rows} rows", lines.len());
+            assert!(lines.iter().all(|line| line.chars().count() <= columns), "{columns} columns");
+        }
+        let small = live(&crowded, false, 80, 10).join("\n");
+        assert!(small.contains("... and 67 lines that do not fit"), "{small}");
     }
 }

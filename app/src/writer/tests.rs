@@ -1,0 +1,302 @@
+//! A writer's thread on a real directory, fed by hand through real rings.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use holdfast_core::event::Fault;
+use holdfast_core::time::{Mono, Span};
+use holdfast_wire::ids::Id128;
+use holdfast_wire::ledger::{Ending, Record};
+
+use super::*;
+use crate::ledger::read_all;
+use crate::mp4::{self, TrackConfig};
+use crate::ring::{AccessUnit, Data, Limits as RingLimits, TrackKind};
+
+const SECOND: u64 = 1_000_000_000;
+const FRAME: u64 = SECOND / 25;
+const START: u64 = 100 * SECOND;
+
+/// Wall time of monotonic `START`.
+const WALL: i64 = 1_795_341_600;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+fn avc(width: u16) -> Arc<TrackConfig> {
+    // Version 1, profile and level, four-byte lengths, one SPS, one PPS.
+    let codec_data = vec![1, 66, 192, 30, 0xff, 0xe1, 0, 4, 0x67, 66, 192, 30, 1, 0, 2, 0x68, 0xce];
+    Arc::new(TrackConfig::H264 { codec_data, width, height: 240 })
+}
+
+fn aac() -> Arc<TrackConfig> {
+    Arc::new(TrackConfig::Aac { codec_data: vec![0x11, 0x88], rate: 48_000, channels: 1 })
+}
+
+fn unit(track: TrackKind, at: u64, keyframe: bool, config: &Arc<TrackConfig>) -> AccessUnit {
+    // Four bytes of length, then something that is not zero: a decoder is not asked here.
+    let data = Data::new(vec![0, 0, 0, 4, 0x65, 1, 2, 3]);
+    AccessUnit { track, pts: Mono(START + at), duration: None, keyframe, config: Arc::clone(config), data }
+}
+
+/// Pushes seconds `from..to` of 25 fps, a keyframe each second.
+fn film(ring: &Ring, from: u64, to: u64, config: &Arc<TrackConfig>) {
+    for frame in from * 25..to * 25 {
+        ring.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, config));
+    }
+}
+
+/// The same, with sound: four packets a second.
+fn film_with_sound(ring: &Ring, from: u64, to: u64, config: &Arc<TrackConfig>) {
+    for frame in from * 25..to * 25 {
+        ring.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, config));
+        if frame % 6 == 3 {
+            ring.push(unit(TrackKind::Audio, frame * FRAME, true, &aac()));
+        }
+    }
+}
+
+struct Lab {
+    root: PathBuf,
+    writer: VolumeWriter,
+    heard: Receiver<Event>,
+    stored: Vec<Span>,
+}
+
+fn job(root: &Path) -> Job {
+    let name = |text| Name::new(text).unwrap();
+    Job {
+        index: VolumeIndex(0),
+        root: root.to_owned(),
+        device: name("box"),
+        cameras: vec![name("yard")],
+        session: Id128([1; 16]),
+        boot: Id128([2; 16]),
+        new_volume: Id128([3; 16]),
+        limits: Limits { segment: Duration::from_secs(10), fragment: Duration::from_secs(1) },
+        anchor: Anchor { mono: Mono(START), wall: Wall::from_secs(WALL), trusted: true },
+        now: Wall::from_secs(WALL),
+    }
+}
+
+const YARD: CameraIndex = CameraIndex(0);
+
+impl Lab {
+    fn open(root: &Path) -> Lab {
+        let (tell, heard) = mpsc::channel();
+        let writer =
+            VolumeWriter::start(job(root), Arc::new(move |event| tell.send(event).unwrap())).unwrap();
+        let mut lab = Lab { root: root.to_owned(), writer, heard, stored: Vec::new() };
+        lab.wait(|event| matches!(event, VolumeEvent::Ready));
+        lab
+    }
+
+    /// Hears events until one fits, and keeps the spans that became durable.
+    fn wait(&mut self, fits: impl Fn(&VolumeEvent) -> bool) -> VolumeEvent {
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let event = self.heard.recv_timeout(left).expect("the event comes before the deadline");
+            let Event::Volume(_, event) = event else { panic!("unexpected {event:?}") };
+            if let VolumeEvent::Stored { span, .. } = &event {
+                self.stored.push(*span);
+            }
+            if fits(&event) {
+                return event;
+            }
+            assert!(!matches!(event, VolumeEvent::Faulted(_)), "{event:?}");
+        }
+    }
+
+    /// Waits until footage up to second `second` is durable.
+    fn durable(&mut self, second: i64) {
+        let until = Wall::from_secs(WALL + second);
+        self.wait(|event| matches!(event, VolumeEvent::Stored { span, .. } if span.to >= until));
+    }
+
+    fn close(mut self) -> Vec<Span> {
+        self.writer.close(Wall::from_secs(WALL + 3600));
+        self.wait(|event| matches!(event, VolumeEvent::Closed));
+        self.stored
+    }
+}
+
+fn ring() -> Arc<Ring> {
+    let ring = Ring::new(RingLimits { bytes: 1 << 20, time: Duration::from_secs(3600) });
+    ring.connect();
+    ring
+}
+
+/// Segments in their order: frames and number of tracks.
+fn segments(root: &Path) -> Vec<(u32, usize)> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for day in fs::read_dir(root.join("holdfast/yard")).unwrap() {
+        found.extend(fs::read_dir(day.unwrap().path()).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    let mut segments: Vec<(u32, u32, usize)> = found
+        .iter()
+        .map(|path| {
+            let bytes = fs::read(path).unwrap();
+            let tracks = bytes.windows(4).filter(|window| *window == b"trak").count();
+            let facts = mp4::scan(std::io::Cursor::new(&bytes), bytes.len() as u64).unwrap();
+            assert_eq!(facts.torn_bytes, 0, "{}", path.display());
+            let holdfast_wire::segment::SegmentHeader::V1(header) = facts.header;
+            (header.sequence, facts.frames, tracks)
+        })
+        .collect();
+    segments.sort_unstable();
+    segments.into_iter().map(|(_, frames, tracks)| (frames, tracks)).collect()
+}
+
+fn endings(root: &Path) -> Vec<(u32, Ending)> {
+    let mut endings = Vec::new();
+    read_all(root, |record| {
+        if let Record::SegmentClosed(closed) = record.expect("the ledger is whole") {
+            endings.push((closed.frames, closed.ending));
+        }
+    })
+    .unwrap();
+    endings
+}
+
+fn assert_tiled(spans: &[Span], from: i64, to: i64) {
+    let spans: Vec<Span> = spans.iter().copied().filter(|span| !span.is_empty()).collect();
+    assert_eq!(spans.first().map(|span| span.from), Some(Wall::from_secs(WALL + from)));
+    assert!(spans.windows(2).all(|pair| pair[0].to == pair[1].from), "{spans:?}");
+    assert_eq!(spans.last().map(|span| span.to), Some(Wall::from_secs(WALL + to)));
+}
+
+#[test]
+fn footage_becomes_fragments_of_a_second_in_segments_cut_at_keyframes() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lab = Lab::open(root.path());
+    let ring = ring();
+    lab.writer.take(YARD, &ring);
+    film(&ring, 0, 25, &avc(320));
+    lab.durable(24);
+    let stored = lab.close();
+    assert_tiled(&stored, 0, 25);
+    assert!(stored.iter().all(|span| span.micros() <= 1_000_000), "no fragment is longer: {stored:?}");
+    assert_eq!(segments(root.path()), [(250, 1), (250, 1), (125, 1)]);
+    assert_eq!(endings(root.path()), [(250, Ending::Cut), (250, Ending::Cut), (125, Ending::Stopped)]);
+}
+
+#[test]
+fn what_is_durable_leaves_the_ring_and_what_is_not_stays() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lab = Lab::open(root.path());
+    let ring = ring();
+    lab.writer.take(YARD, &ring);
+    film(&ring, 0, 5, &avc(320));
+    ring.push(unit(TrackKind::Video, 5 * SECOND, true, &avc(320)));
+    lab.durable(5);
+    assert_eq!(ring.bytes(), 8, "one unit of eight bytes is left");
+    lab.close();
+}
+
+#[test]
+fn sound_that_begins_late_is_taken_up_at_the_next_keyframe_and_keeps_its_track() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lab = Lab::open(root.path());
+    let ring = ring();
+    lab.writer.take(YARD, &ring);
+    film(&ring, 0, 3, &avc(320));
+    film_with_sound(&ring, 3, 5, &avc(320));
+    film(&ring, 5, 20, &avc(320));
+    lab.durable(19);
+    assert_tiled(&lab.close(), 0, 20);
+    assert_eq!(
+        segments(root.path()),
+        [(100, 1), (250, 2), (150, 2)],
+        "picture alone, then with sound; sound that stopped makes no file of its own"
+    );
+}
+
+#[test]
+fn another_format_begins_another_segment_and_no_frame_is_lost() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lab = Lab::open(root.path());
+    let ring = ring();
+    lab.writer.take(YARD, &ring);
+    film(&ring, 0, 4, &avc(320));
+    film(&ring, 4, 7, &avc(640));
+    lab.durable(6);
+    assert_tiled(&lab.close(), 0, 7);
+    assert_eq!(segments(root.path()), [(100, 1), (75, 1)]);
+}
+
+#[test]
+fn a_connection_that_ends_closes_its_segment_with_all_that_came() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lab = Lab::open(root.path());
+    let ring = ring();
+    lab.writer.take(YARD, &ring);
+    film(&ring, 0, 2, &avc(320));
+    ring.disconnect();
+    ring.connect();
+    film(&ring, 8, 10, &avc(320));
+    lab.durable(9);
+    lab.close();
+    assert_eq!(endings(root.path()), [(50, Ending::StreamEnded), (50, Ending::Stopped)]);
+}
+
+#[test]
+fn a_camera_that_pauses_has_its_last_frames_made_durable() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lab = Lab::open(root.path());
+    let ring = ring();
+    lab.writer.take(YARD, &ring);
+    (0..10).for_each(|frame| ring.push(unit(TrackKind::Video, frame * FRAME, frame == 0, &avc(320))));
+    let stored = lab.wait(|event| matches!(event, VolumeEvent::Stored { frames: 10, .. }));
+    assert!(matches!(stored, VolumeEvent::Stored { .. }));
+    lab.close();
+}
+
+#[test]
+fn a_volume_that_was_replaced_gets_not_one_byte_and_another_takes_over_from_the_first_gop_held() {
+    let place = tempfile::tempdir().unwrap();
+    let (first, second) = (place.path().join("first"), place.path().join("second"));
+    fs::create_dir(&first).unwrap();
+    fs::create_dir(&second).unwrap();
+    let mut lab = Lab::open(&first);
+    let ring = ring();
+    lab.writer.take(YARD, &ring);
+    film(&ring, 0, 5, &avc(320));
+    ring.push(unit(TrackKind::Video, 5 * SECOND, true, &avc(320)));
+    lab.durable(5);
+    // Unplugged, and an empty directory left in its place, as an unmounted disk leaves one.
+    fs::rename(&first, place.path().join("gone")).unwrap();
+    fs::create_dir(&first).unwrap();
+    for frame in 126..500 {
+        ring.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, &avc(320)));
+    }
+    let faulted = lab.wait(|event| matches!(event, VolumeEvent::Faulted(_)));
+    assert!(
+        matches!(faulted, VolumeEvent::Faulted(Fault::Missing | Fault::WrongIdentity)),
+        "the next segment is refused: {faulted:?}"
+    );
+    assert_eq!(fs::read_dir(&first).unwrap().count(), 0, "nothing was written in its place");
+
+    let mut other = Lab::open(&second);
+    other.writer.take(YARD, &ring);
+    other.durable(19);
+    let stored = other.close();
+    let from = stored.iter().map(|span| span.from).min().unwrap();
+    let last = lab.stored.iter().map(|span| span.to).max().unwrap();
+    assert!(from <= last, "nothing is missing between {last:?} and {from:?}");
+}
+
+#[test]
+fn an_abandoned_writer_says_nothing_more() {
+    let root = tempfile::tempdir().unwrap();
+    let lab = Lab::open(root.path());
+    lab.writer.abandon();
+    let end = Instant::now() + DEADLINE;
+    while !lab.writer.has_ended() {
+        assert!(Instant::now() < end, "its thread ends");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(lab.heard.try_recv().is_err());
+    assert!(lab.root.join("holdfast/volume").is_file());
+}
