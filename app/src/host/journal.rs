@@ -46,6 +46,15 @@ pub fn init() {
     }
 }
 
+/// Logs a message whose fields are only known at run time; elsewhere `log`'s macros are shorter.
+pub fn write(level: Level, fields: &[(&str, String)], text: &str) {
+    let pairs: Vec<(&str, &str)> = fields.iter().map(|(key, value)| (*key, value.as_str())).collect();
+    let arguments = format_args!("{text}");
+    log::logger().log(
+        &Record::builder().level(level).target(module_path!()).args(arguments).key_values(&pairs).build(),
+    );
+}
+
 /// Whether this process logs to the journal.
 pub fn is_connected() -> bool {
     connected_to_journal()

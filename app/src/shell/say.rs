@@ -8,7 +8,8 @@ use holdfast_core::settings::Transport;
 
 use super::cameras::Cameras;
 use super::volumes::Volumes;
-use crate::host::{message_ids as ids, show};
+use crate::host::{journal, message_ids as ids, show};
+use log::Level;
 
 /// Writes down an event that is worth a line of its own.
 pub(super) fn event(event: &Event, cameras: &Cameras, volumes: &Volumes) {
@@ -110,7 +111,7 @@ fn account(path: &str, entry: &Entry, cameras: &Cameras) {
             );
             // What a person did, or what every start costs, is no reason to worry anybody.
             let level = match cause {
-                Cause::Stopped | Cause::Starting | Cause::OnAnotherVolume => log::Level::Info,
+                Cause::Stopped | Cause::Starting | Cause::OnAnotherVolume => Level::Info,
                 Cause::Unknown
                 | Cause::Crashed
                 | Cause::PowerLost
@@ -118,7 +119,7 @@ fn account(path: &str, entry: &Entry, cameras: &Cameras) {
                 | Cause::Lost
                 | Cause::RingOverflow
                 | Cause::Volume(_)
-                | Cause::ClockStepped => log::Level::Warn,
+                | Cause::ClockStepped => Level::Warn,
             };
             log::log!(level, CAMERA = name, VOLUME = path, MESSAGE_ID = ids::GAP_ACCOUNTED; "{text}");
         }
@@ -139,28 +140,40 @@ fn account(path: &str, entry: &Entry, cameras: &Cameras) {
 
 fn alarm(notice: &AlarmNotice, cameras: &Cameras, volumes: &Volumes) {
     let title = alarm_title(&notice.key, cameras, volumes);
-    let detail = detail(&notice.detail);
-    let name = alarm_code(&notice.key);
-    match notice.state {
+    let cleared = Some(ids::ALARM_CLEARED);
+    let (level, id, text) = match notice.state {
         AlarmState::Unacknowledged => {
-            let severity = severity(notice.severity);
+            let level = match notice.severity {
+                Severity::Low | Severity::Medium => Level::Warn,
+                Severity::High | Severity::Critical => Level::Error,
+            };
+            let (severity, detail) = (severity(notice.severity), detail(&notice.detail));
             let text = format!("alarm ({severity}): {title}{detail}{}", hint(notice));
-            match notice.severity {
-                Severity::Low | Severity::Medium => {
-                    log::warn!(ALARM = name, MESSAGE_ID = ids::ALARM_RAISED; "{text}")
-                }
-                Severity::High | Severity::Critical => {
-                    log::error!(ALARM = name, MESSAGE_ID = ids::ALARM_RAISED; "{text}")
-                }
-            }
+            (level, Some(ids::ALARM_RAISED), text)
         }
-        AlarmState::Acknowledged => log::info!(ALARM = name; "alarm acknowledged: {title}"),
+        AlarmState::Acknowledged => (Level::Info, None, format!("alarm acknowledged: {title}")),
         AlarmState::ReturnedUnacknowledged => {
-            log::info!(ALARM = name, MESSAGE_ID = ids::ALARM_CLEARED; "alarm over, kept until acknowledged: {title}");
+            (Level::Info, cleared, format!("alarm over, kept until acknowledged: {title}"))
         }
-        AlarmState::Normal => {
-            log::info!(ALARM = name, MESSAGE_ID = ids::ALARM_CLEARED; "alarm over: {title}")
+        AlarmState::Normal => (Level::Info, cleared, format!("alarm over: {title}")),
+    };
+    let mut fields = vec![("ALARM", alarm_code(&notice.key).to_owned())];
+    fields.extend(id.map(|id| ("MESSAGE_ID", id.to_owned())));
+    fields.extend(subject(&notice.key, cameras, volumes));
+    journal::write(level, &fields, &text);
+}
+
+/// What an alarm is about, as a field.
+fn subject(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> Option<(&'static str, String)> {
+    match key {
+        AlarmKey::CameraLost(camera)
+        | AlarmKey::CameraAccess(camera)
+        | AlarmKey::TrackNotRecorded(camera, _)
+        | AlarmKey::FootageDropped(camera) => Some(("CAMERA", cameras.name(*camera).to_owned())),
+        AlarmKey::VolumeFaulted(volume) | AlarmKey::VolumeRepaired(volume) => {
+            Some(("VOLUME", volumes.name(*volume)))
         }
+        AlarmKey::NothingRecords | AlarmKey::ClockUntrusted | AlarmKey::ClockStepped => None,
     }
 }
 
