@@ -26,7 +26,7 @@ use holdfast_core::time::Mono;
 pub use codecs::missing_elements;
 
 use crate::config::Secret;
-use crate::ring::{Ring, TrackKind};
+use crate::ring::{Feed, Ring, TrackKind};
 use codecs::Codec;
 use failure::Verdict;
 use timeline::Timeline;
@@ -113,14 +113,14 @@ pub struct Session {
     camera: String,
     pipeline: gst::Pipeline,
     watch: gst::bus::BusWatchGuard,
-    ring: Arc<Ring>,
+    feed: Feed,
     figures: Arc<Figures>,
     over: Arc<AtomicBool>,
 }
 
 impl Session {
     /// Builds the pipeline and begins to connect. `Streaming` or `Failed` is reported later.
-    pub fn start(request: &Request, ring: Arc<Ring>, report: Reporter) -> Result<Self, BuildError> {
+    pub fn start(request: &Request, ring: &Arc<Ring>, report: Reporter) -> Result<Self, BuildError> {
         let pipeline = gst::Pipeline::with_name(&format!("camera-{}", request.camera));
         // One clock for every camera and for the core: CLOCK_MONOTONIC. A network clock that rtspsrc may
         // offer would make access units of two cameras incomparable.
@@ -128,7 +128,7 @@ impl Session {
         let source = source(request)?;
         pipeline.add(&source).map_err(|error| BuildError { what: error.to_string() })?;
 
-        ring.connect();
+        let feed = ring.connect();
         let figures = Arc::new(Figures::default());
         let tracks = Arc::new(Tracks {
             audio_wanted: request.audio,
@@ -136,8 +136,7 @@ impl Session {
             audio: AtomicBool::new(false),
         });
         select_streams(&source, &tracks, &report);
-        let shared =
-            Shared { ring: Arc::clone(&ring), figures: Arc::clone(&figures), timeline: Arc::default() };
+        let shared = Shared { feed: feed.clone(), figures: Arc::clone(&figures), timeline: Arc::default() };
         link_streams(&source, &pipeline, &shared, &report);
         tell_when_streaming(&source, &tracks, &report);
 
@@ -146,7 +145,7 @@ impl Session {
         if pipeline.set_state(gst::State::Playing).is_err() {
             report(CameraEvent::Failed(Failure::Internal));
         }
-        Ok(Session { camera: request.camera.clone(), pipeline, watch, ring, figures, over })
+        Ok(Session { camera: request.camera.clone(), pipeline, watch, feed, figures, over })
     }
 
     /// The session's figures.
@@ -157,7 +156,7 @@ impl Session {
     /// Ends the session on a thread of its own, since joining rtspsrc's task has no time-out, and
     /// reports `TornDown` when it is done. What already reached the ring stays there.
     pub fn tear_down(self, report: Reporter) {
-        let Session { camera, pipeline, watch, ring, over, .. } = self;
+        let Session { camera, pipeline, watch, feed, over, .. } = self;
         over.store(true, Ordering::Release);
         drop(watch);
         let end = {
@@ -166,7 +165,7 @@ impl Session {
                 if pipeline.set_state(gst::State::Null).is_err() {
                     log::warn!(CAMERA = camera.as_str(); "the media pipeline did not stop in good order; it is dropped");
                 }
-                ring.disconnect();
+                feed.end();
                 report(CameraEvent::TornDown);
             }
         };
@@ -180,7 +179,7 @@ impl Session {
 /// What the tracks of a session share.
 #[derive(Clone)]
 struct Shared {
-    ring: Arc<Ring>,
+    feed: Feed,
     figures: Arc<Figures>,
     timeline: Arc<Mutex<Timeline>>,
 }

@@ -88,7 +88,7 @@ impl Intake {
         let duration = buffer.duration().map(|duration| Duration::from_nanos(duration.nseconds()));
         let Ok(bytes) = buffer.into_mapped_buffer_readable() else { return };
         let size = bytes.len() as u64;
-        self.session.ring.push(AccessUnit {
+        self.session.feed.push(AccessUnit {
             track: self.kind,
             pts,
             duration,

@@ -141,27 +141,14 @@ impl Ring {
         })
     }
 
-    /// A connection begins: access units are taken from its first keyframe on.
-    pub fn connect(&self) {
+    /// A connection begins: access units are taken from its first keyframe on, through the feed given
+    /// back. The feed of a connection before brings nothing more in.
+    pub fn connect(self: &Arc<Self>) -> Feed {
         let mut inner = self.lock();
+        inner.end_connection();
         inner.connection += 1;
         inner.intake = Intake::Waiting { dropping: None };
-    }
-
-    /// The connection is over. What the ring holds stays.
-    pub fn disconnect(&self) {
-        let mut inner = self.lock();
-        if let Intake::Waiting { dropping: Some(drop) } = inner.intake {
-            inner.drops.push(drop);
-        }
-        inner.intake = Intake::Closed;
-    }
-
-    /// Takes one access unit. Never waits for a disk.
-    pub fn push(&self, unit: AccessUnit) {
-        let mut inner = self.lock();
-        inner.push(unit);
-        inner.shrink(&self.limits);
+        Feed { ring: Arc::clone(self), connection: inner.connection }
     }
 
     /// Bytes held.
@@ -197,7 +184,41 @@ impl Ring {
     }
 }
 
+/// The way into a ring for one connection. A connection whose tear-down hangs may live beside the next
+/// one: what it still delivers, and its end, concern nobody.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    ring: Arc<Ring>,
+    connection: u64,
+}
+
+impl Feed {
+    /// Takes one access unit. Never waits for a disk.
+    pub fn push(&self, unit: AccessUnit) {
+        let mut inner = self.ring.lock();
+        if inner.connection == self.connection {
+            inner.push(unit);
+            inner.shrink(&self.ring.limits);
+        }
+    }
+
+    /// The connection is over. What the ring holds stays.
+    pub fn end(&self) {
+        let mut inner = self.ring.lock();
+        if inner.connection == self.connection {
+            inner.end_connection();
+        }
+    }
+}
+
 impl Inner {
+    fn end_connection(&mut self) {
+        if let Intake::Waiting { dropping: Some(drop) } = self.intake {
+            self.drops.push(drop);
+        }
+        self.intake = Intake::Closed;
+    }
+
     fn push(&mut self, unit: AccessUnit) {
         let starts_gop = unit.track == TrackKind::Video && unit.keyframe;
         match &mut self.intake {

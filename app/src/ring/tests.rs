@@ -31,8 +31,8 @@ fn ring(bytes: usize, millis: u64) -> Arc<Ring> {
 }
 
 /// Pushes `frames` frames of 100 bytes, a keyframe every ten, from frame `first` on.
-fn feed(ring: &Ring, first: u64, frames: u64) {
-    (first..first + frames).for_each(|frame| ring.push(video(frame, frame % 10 == 0, 100)));
+fn feed(feed: &Feed, first: u64, frames: u64) {
+    (first..first + frames).for_each(|frame| feed.push(video(frame, frame % 10 == 0, 100)));
 }
 
 /// What a reader got, short: `G` a GOP that continues, `g` one that does not, `E` an end, numbers are frames.
@@ -55,57 +55,58 @@ fn read(reader: &mut Reader) -> String {
 #[test]
 fn nothing_is_kept_before_the_first_keyframe_of_a_connection() {
     let ring = ring(1 << 20, 60_000);
-    feed(&ring, 0, 3);
-    ring.connect();
-    feed(&ring, 7, 5);
+    let over = ring.connect();
+    over.end();
+    feed(&over, 0, 3);
+    feed(&ring.connect(), 7, 5);
     assert_eq!(read(&mut ring.attach()), "g 10 11");
 }
 
 #[test]
 fn a_reader_gets_each_unit_once_with_its_gop_announced() {
     let ring = ring(1 << 20, 60_000);
-    ring.connect();
+    let input = ring.connect();
     let mut reader = ring.attach();
-    feed(&ring, 0, 4);
+    feed(&input, 0, 4);
     assert_eq!(read(&mut reader), "g 0 1 2 3");
     assert_eq!(read(&mut reader), "");
-    feed(&ring, 4, 8);
+    feed(&input, 4, 8);
     assert_eq!(read(&mut reader), "4 5 6 7 8 9 G 10 11");
 }
 
 #[test]
 fn the_end_of_a_connection_is_told_once_and_the_next_does_not_continue() {
     let ring = ring(1 << 20, 60_000);
-    ring.connect();
+    let input = ring.connect();
     let mut reader = ring.attach();
-    feed(&ring, 0, 2);
-    ring.disconnect();
+    feed(&input, 0, 2);
+    input.end();
     assert_eq!(read(&mut reader), "g 0 1 E");
     assert_eq!(read(&mut reader), "");
-    ring.connect();
+    let input = ring.connect();
     assert_eq!(read(&mut reader), "");
-    feed(&ring, 50, 2);
+    feed(&input, 50, 2);
     assert_eq!(read(&mut reader), "g 50 51");
 }
 
 #[test]
 fn a_quick_reconnect_between_two_reads_still_shows_the_end() {
     let ring = ring(1 << 20, 60_000);
-    ring.connect();
+    let input = ring.connect();
     let mut reader = ring.attach();
-    feed(&ring, 0, 2);
-    ring.disconnect();
-    ring.connect();
-    feed(&ring, 20, 2);
+    feed(&input, 0, 2);
+    input.end();
+    let input = ring.connect();
+    feed(&input, 20, 2);
     assert_eq!(read(&mut reader), "g 0 1 E g 20 21");
 }
 
 #[test]
 fn what_is_not_durable_is_read_again_by_the_next_reader_from_its_keyframe() {
     let ring = ring(1 << 20, 60_000);
-    ring.connect();
+    let input = ring.connect();
     let mut first = ring.attach();
-    feed(&ring, 0, 25);
+    feed(&input, 0, 25);
     let mut items = Vec::new();
     first.read(&mut items, 1000);
     let after_frame_14 = items
@@ -124,9 +125,9 @@ fn what_is_not_durable_is_read_again_by_the_next_reader_from_its_keyframe() {
 #[test]
 fn a_reader_that_lost_the_ring_releases_nothing() {
     let ring = ring(1 << 20, 60_000);
-    ring.connect();
+    let input = ring.connect();
     let mut first = ring.attach();
-    feed(&ring, 0, 25);
+    feed(&input, 0, 25);
     let _second = ring.attach();
     first.release(u64::MAX);
     assert_eq!(ring.bytes(), 2500);
@@ -135,8 +136,8 @@ fn a_reader_that_lost_the_ring_releases_nothing() {
 #[test]
 fn a_full_ring_drops_its_oldest_whole_gops_and_tells_the_span() {
     let ring = ring(3000, 60_000);
-    ring.connect();
-    feed(&ring, 0, 55);
+    let input = ring.connect();
+    feed(&input, 0, 55);
     assert!(ring.bytes() <= 3000);
     let frame = |n: u64| video(n, false, 0).pts;
     assert_eq!(
@@ -153,8 +154,8 @@ fn a_full_ring_drops_its_oldest_whole_gops_and_tells_the_span() {
 #[test]
 fn time_bounds_the_ring_as_bytes_do() {
     let ring = ring(1 << 20, 1000);
-    ring.connect();
-    feed(&ring, 0, 40);
+    let input = ring.connect();
+    feed(&input, 0, 40);
     assert_eq!(ring.take_drops().iter().map(|drop| drop.units).sum::<u32>(), 20);
     assert!(read(&mut ring.attach()).starts_with("g 20 "));
 }
@@ -162,22 +163,22 @@ fn time_bounds_the_ring_as_bytes_do() {
 #[test]
 fn a_drop_never_takes_the_gop_that_is_being_read() {
     let ring = ring(2000, 60_000);
-    ring.connect();
+    let input = ring.connect();
     let mut reader = ring.attach();
-    feed(&ring, 0, 5);
+    feed(&input, 0, 5);
     assert_eq!(read(&mut reader), "g 0 1 2 3 4");
-    feed(&ring, 5, 30);
+    feed(&input, 5, 30);
     assert_eq!(read(&mut reader), "5 6 7 8 9 g 30 31 32 33 34", "10 to 29 were dropped whole");
 }
 
 #[test]
 fn a_gop_larger_than_the_ring_goes_whole_and_recording_goes_on_at_the_next_keyframe() {
     let ring = ring(500, 60_000);
-    ring.connect();
-    ring.push(video(0, true, 100));
-    (1..8).for_each(|frame| ring.push(video(frame, false, 100)));
+    let input = ring.connect();
+    input.push(video(0, true, 100));
+    (1..8).for_each(|frame| input.push(video(frame, false, 100)));
     assert_eq!(ring.bytes(), 0);
-    ring.push(video(8, true, 100));
+    input.push(video(8, true, 100));
     assert_eq!(read(&mut ring.attach()), "g 8");
     let drops = ring.take_drops();
     assert_eq!(drops.len(), 1);
@@ -188,14 +189,28 @@ fn a_gop_larger_than_the_ring_goes_whole_and_recording_goes_on_at_the_next_keyfr
 #[test]
 fn a_ring_without_a_reader_counts_everything_as_unread_again() {
     let ring = ring(2000, 60_000);
-    ring.connect();
+    let input = ring.connect();
     let mut reader = ring.attach();
-    feed(&ring, 0, 15);
+    feed(&input, 0, 15);
     read(&mut reader);
     ring.detach();
-    feed(&ring, 15, 10);
+    feed(&input, 15, 10);
     assert_eq!(ring.take_drops().iter().map(|drop| drop.units).sum::<u32>(), 10);
     assert!(read(&mut ring.attach()).starts_with("g 10 11"));
+}
+
+#[test]
+fn a_connection_whose_tear_down_hangs_disturbs_the_next_one_in_nothing() {
+    let ring = ring(1 << 20, 60_000);
+    let hanging = ring.connect();
+    let mut reader = ring.attach();
+    feed(&hanging, 0, 2);
+    let input = ring.connect();
+    feed(&input, 20, 2);
+    hanging.push(video(2, true, 100));
+    hanging.end();
+    feed(&input, 22, 1);
+    assert_eq!(read(&mut reader), "g 0 1 E g 20 21 22");
 }
 
 /// One step of a random life.
@@ -228,7 +243,7 @@ proptest! {
     fn the_bounds_hold_and_every_unit_is_accounted(steps in prop::collection::vec(step(), 1..400)) {
         let limit = 4000;
         let ring = ring(limit, 10_000_000);
-        ring.connect();
+        let mut input = ring.connect();
         let mut reader: Option<Reader> = None;
         let mut frame = 0u64;
         let mut started = false;
@@ -240,13 +255,13 @@ proptest! {
                 Step::Push { keyframe, size } => {
                     started |= keyframe;
                     taken += u64::from(started);
-                    ring.push(video(frame, keyframe, size));
+                    input.push(video(frame, keyframe, size));
                     frame += 1;
                     prop_assert!(ring.bytes() <= limit + reading_bytes, "{} bytes held", ring.bytes());
                 }
                 Step::Reconnect => {
-                    ring.disconnect();
-                    ring.connect();
+                    input.end();
+                    input = ring.connect();
                     started = false;
                 }
                 Step::Read(most) => {
@@ -288,7 +303,7 @@ proptest! {
             dropped += ring.take_drops().iter().map(|drop| u64::from(drop.units)).sum::<u64>();
         }
         // Drops that still run are told when the connection ends.
-        ring.disconnect();
+        input.end();
         dropped += ring.take_drops().iter().map(|drop| u64::from(drop.units)).sum::<u64>();
         prop_assert!(
             count(&ring) + released + dropped == taken,

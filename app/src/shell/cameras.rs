@@ -164,7 +164,7 @@ impl Part {
             transport,
             audio: config.audio,
         };
-        match Session::start(&request, Arc::clone(&self.ring), Arc::clone(&report)) {
+        match Session::start(&request, &self.ring, Arc::clone(&report)) {
             Ok(session) => self.session = Some(session),
             Err(error) => {
                 log::error!(CAMERA = config.id.as_str(); "the media path cannot be built: {error}");

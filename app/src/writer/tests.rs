@@ -13,7 +13,7 @@ use holdfast_wire::ledger::{Ending, Record};
 use super::*;
 use crate::ledger::read_all;
 use crate::mp4::{self, TrackConfig};
-use crate::ring::{AccessUnit, Data, Limits as RingLimits, TrackKind};
+use crate::ring::{AccessUnit, Data, Feed, Limits as RingLimits, TrackKind};
 
 const SECOND: u64 = 1_000_000_000;
 const FRAME: u64 = SECOND / 25;
@@ -41,18 +41,18 @@ fn unit(track: TrackKind, at: u64, keyframe: bool, config: &Arc<TrackConfig>) ->
 }
 
 /// Pushes seconds `from..to` of 25 fps, a keyframe each second.
-fn film(ring: &Ring, from: u64, to: u64, config: &Arc<TrackConfig>) {
+fn film(feed: &Feed, from: u64, to: u64, config: &Arc<TrackConfig>) {
     for frame in from * 25..to * 25 {
-        ring.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, config));
+        feed.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, config));
     }
 }
 
 /// The same, with sound: four packets a second.
-fn film_with_sound(ring: &Ring, from: u64, to: u64, config: &Arc<TrackConfig>) {
+fn film_with_sound(feed: &Feed, from: u64, to: u64, config: &Arc<TrackConfig>) {
     for frame in from * 25..to * 25 {
-        ring.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, config));
+        feed.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, config));
         if frame % 6 == 3 {
-            ring.push(unit(TrackKind::Audio, frame * FRAME, true, &aac()));
+            feed.push(unit(TrackKind::Audio, frame * FRAME, true, &aac()));
         }
     }
 }
@@ -122,10 +122,10 @@ impl Lab {
     }
 }
 
-fn ring() -> Arc<Ring> {
+fn ring() -> (Arc<Ring>, Feed) {
     let ring = Ring::new(RingLimits { bytes: 1 << 20, time: Duration::from_secs(3600) });
-    ring.connect();
-    ring
+    let feed = ring.connect();
+    (ring, feed)
 }
 
 /// Segments in their order: frames and number of tracks.
@@ -171,9 +171,9 @@ fn assert_tiled(spans: &[Span], from: i64, to: i64) {
 fn footage_becomes_fragments_of_a_second_in_segments_cut_at_keyframes() {
     let root = tempfile::tempdir().unwrap();
     let mut lab = Lab::open(root.path());
-    let ring = ring();
+    let (ring, feed) = ring();
     lab.writer.take(YARD, &ring);
-    film(&ring, 0, 25, &avc(320));
+    film(&feed, 0, 25, &avc(320));
     lab.durable(24);
     let stored = lab.close();
     assert_tiled(&stored, 0, 25);
@@ -186,10 +186,10 @@ fn footage_becomes_fragments_of_a_second_in_segments_cut_at_keyframes() {
 fn what_is_durable_leaves_the_ring_and_what_is_not_stays() {
     let root = tempfile::tempdir().unwrap();
     let mut lab = Lab::open(root.path());
-    let ring = ring();
+    let (ring, feed) = ring();
     lab.writer.take(YARD, &ring);
-    film(&ring, 0, 5, &avc(320));
-    ring.push(unit(TrackKind::Video, 5 * SECOND, true, &avc(320)));
+    film(&feed, 0, 5, &avc(320));
+    feed.push(unit(TrackKind::Video, 5 * SECOND, true, &avc(320)));
     lab.durable(5);
     assert_eq!(ring.bytes(), 8, "one unit of eight bytes is left");
     lab.close();
@@ -199,11 +199,11 @@ fn what_is_durable_leaves_the_ring_and_what_is_not_stays() {
 fn sound_that_begins_late_is_taken_up_at_the_next_keyframe_and_keeps_its_track() {
     let root = tempfile::tempdir().unwrap();
     let mut lab = Lab::open(root.path());
-    let ring = ring();
+    let (ring, feed) = ring();
     lab.writer.take(YARD, &ring);
-    film(&ring, 0, 3, &avc(320));
-    film_with_sound(&ring, 3, 5, &avc(320));
-    film(&ring, 5, 20, &avc(320));
+    film(&feed, 0, 3, &avc(320));
+    film_with_sound(&feed, 3, 5, &avc(320));
+    film(&feed, 5, 20, &avc(320));
     lab.durable(19);
     assert_tiled(&lab.close(), 0, 20);
     assert_eq!(
@@ -217,10 +217,10 @@ fn sound_that_begins_late_is_taken_up_at_the_next_keyframe_and_keeps_its_track()
 fn another_format_begins_another_segment_and_no_frame_is_lost() {
     let root = tempfile::tempdir().unwrap();
     let mut lab = Lab::open(root.path());
-    let ring = ring();
+    let (ring, feed) = ring();
     lab.writer.take(YARD, &ring);
-    film(&ring, 0, 4, &avc(320));
-    film(&ring, 4, 7, &avc(640));
+    film(&feed, 0, 4, &avc(320));
+    film(&feed, 4, 7, &avc(640));
     lab.durable(6);
     assert_tiled(&lab.close(), 0, 7);
     assert_eq!(segments(root.path()), [(100, 1), (75, 1)]);
@@ -230,12 +230,12 @@ fn another_format_begins_another_segment_and_no_frame_is_lost() {
 fn a_connection_that_ends_closes_its_segment_with_all_that_came() {
     let root = tempfile::tempdir().unwrap();
     let mut lab = Lab::open(root.path());
-    let ring = ring();
+    let (ring, feed) = ring();
     lab.writer.take(YARD, &ring);
-    film(&ring, 0, 2, &avc(320));
-    ring.disconnect();
-    ring.connect();
-    film(&ring, 8, 10, &avc(320));
+    film(&feed, 0, 2, &avc(320));
+    feed.end();
+    let feed = ring.connect();
+    film(&feed, 8, 10, &avc(320));
     lab.durable(9);
     lab.close();
     assert_eq!(endings(root.path()), [(50, Ending::StreamEnded), (50, Ending::Stopped)]);
@@ -245,9 +245,9 @@ fn a_connection_that_ends_closes_its_segment_with_all_that_came() {
 fn a_camera_that_pauses_has_its_last_frames_made_durable() {
     let root = tempfile::tempdir().unwrap();
     let mut lab = Lab::open(root.path());
-    let ring = ring();
+    let (ring, feed) = ring();
     lab.writer.take(YARD, &ring);
-    (0..10).for_each(|frame| ring.push(unit(TrackKind::Video, frame * FRAME, frame == 0, &avc(320))));
+    (0..10).for_each(|frame| feed.push(unit(TrackKind::Video, frame * FRAME, frame == 0, &avc(320))));
     let stored = lab.wait(|event| matches!(event, VolumeEvent::Stored { frames: 10, .. }));
     assert!(matches!(stored, VolumeEvent::Stored { .. }));
     lab.close();
@@ -260,16 +260,16 @@ fn a_volume_that_was_replaced_gets_not_one_byte_and_another_takes_over_from_the_
     fs::create_dir(&first).unwrap();
     fs::create_dir(&second).unwrap();
     let mut lab = Lab::open(&first);
-    let ring = ring();
+    let (ring, feed) = ring();
     lab.writer.take(YARD, &ring);
-    film(&ring, 0, 5, &avc(320));
-    ring.push(unit(TrackKind::Video, 5 * SECOND, true, &avc(320)));
+    film(&feed, 0, 5, &avc(320));
+    feed.push(unit(TrackKind::Video, 5 * SECOND, true, &avc(320)));
     lab.durable(5);
     // Unplugged, and an empty directory left in its place, as an unmounted disk leaves one.
     fs::rename(&first, place.path().join("gone")).unwrap();
     fs::create_dir(&first).unwrap();
     for frame in 126..500 {
-        ring.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, &avc(320)));
+        feed.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, &avc(320)));
     }
     let faulted = lab.wait(|event| matches!(event, VolumeEvent::Faulted(_)));
     assert!(
