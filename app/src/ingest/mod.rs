@@ -25,7 +25,7 @@ use holdfast_core::time::Mono;
 
 pub use codecs::missing_elements;
 
-use crate::config::Secret;
+use crate::config::{RtspUrl, Secret};
 use crate::ring::{Feed, Ring, TrackKind};
 use codecs::Codec;
 use failure::Verdict;
@@ -47,12 +47,8 @@ const UDP_BUFFER_BYTES: i32 = 2 * 1024 * 1024;
 pub struct Request {
     /// The camera's name: for messages and for thread names.
     pub camera: String,
-    /// `rtsp://host:port/path`, without user and password.
-    pub url: String,
-    /// Host and port of `url`, for the diagnosis of a failed connection.
-    pub host: String,
-    /// See `host`.
-    pub port: u16,
+    /// Where its stream is.
+    pub url: RtspUrl,
     /// User and password.
     pub credentials: Option<(String, Secret)>,
     /// Which way RTP is to travel.
@@ -217,7 +213,7 @@ impl Tracks {
 
 fn source(request: &Request) -> Result<gst::Element, BuildError> {
     let builder = gst::ElementFactory::make("rtspsrc")
-        .property("location", &request.url)
+        .property("location", request.url.location())
         .property("tcp-timeout", TCP_TIMEOUT_MICROS)
         .property("do-retransmission", false)
         .property("user-agent", concat!("Holdfast/", env!("CARGO_PKG_VERSION")))
@@ -306,16 +302,15 @@ fn watch_bus(
     let bus = pipeline.bus().ok_or_else(|| BuildError { what: "a pipeline without a bus".into() })?;
     let report = Arc::clone(report);
     let over = Arc::clone(over);
-    let (camera, host, port) = (request.camera.clone(), request.host.clone(), request.port);
+    let (camera, url) = (request.camera.clone(), request.url.clone());
     bus.add_watch_local(move |_, message| {
         match message.view() {
             gst::MessageView::Eos(_) => report(CameraEvent::Failed(Failure::ServerClosed)),
             gst::MessageView::Error(error) => {
-                // GStreamer's own words, for support; the decision is made on the code.
-                log::debug!(CAMERA = camera.as_str(); "GStreamer says: {} ({:?})", error.error(), error.debug());
+                tell_support(&camera, &url, error);
                 match failure::classify(error) {
                     Verdict::Certain(failure) => report(CameraEvent::Failed(failure)),
-                    Verdict::NoConnection => diagnose(&host, port, &report, &over),
+                    Verdict::NoConnection => diagnose(&url, &report, &over),
                 }
             }
             _ => {}
@@ -325,13 +320,25 @@ fn watch_bus(
     .map_err(|error| BuildError { what: error.to_string() })
 }
 
+/// GStreamer's own words, for support; what is done about it is decided on the code. They may quote the
+/// URL, so where that holds a password they are left out.
+fn tell_support(camera: &str, url: &RtspUrl, message: &gst::message::Error) {
+    let error = message.error();
+    if url.holds_secret() {
+        let domain = error.domain();
+        log::debug!(CAMERA = camera; "GStreamer reports an error of {}; its text may hold the password of {url}", domain.as_str());
+    } else {
+        log::debug!(CAMERA = camera; "GStreamer says: {error} ({})", message.debug().unwrap_or_default());
+    }
+}
+
 /// Finds out on a thread of its own why there was no connection; says nothing if the session has been
 /// torn down meanwhile.
-fn diagnose(host: &str, port: u16, report: &Reporter, over: &Arc<AtomicBool>) {
-    let (host, report, over) = (host.to_owned(), Arc::clone(report), Arc::clone(over));
+fn diagnose(url: &RtspUrl, report: &Reporter, over: &Arc<AtomicBool>) {
+    let (url, report, over) = (url.clone(), Arc::clone(report), Arc::clone(over));
     let thread_report = Arc::clone(&report);
     let spawned = thread::Builder::new().name("diagnosis".into()).spawn(move || {
-        let failure = failure::diagnose(&host, port);
+        let failure = failure::diagnose(url.host(), url.port());
         if !over.load(Ordering::Acquire) {
             thread_report(CameraEvent::Failed(failure));
         }

@@ -154,9 +154,7 @@ impl Part {
         let config = &self.config;
         let request = Request {
             camera: config.id.as_str().to_owned(),
-            url: config.url.location().to_owned(),
-            host: config.url.host().to_owned(),
-            port: config.url.port(),
+            url: config.url.clone(),
             credentials: config
                 .credentials
                 .as_ref()
