@@ -14,22 +14,30 @@
 //! | [`read`], [`boxes`] | what recorded files hold, read independently of the recorder |
 //! | [`tap`] | an RTSP client that reads marks as they come |
 //! | [`recorder`] | the program under test as a child process |
+//! | [`binary`] | where that program is, and that it is the one of these sources |
+//! | [`stage`] | a volume, a configuration and a recorder on it, in a folder of their own |
+//! | [`report`] | what `holdfast coverage` says, and whether it adds up |
 //! | [`verify`] | what was sent against what was recorded |
+//! | [`hearing`] | sound against picture: nothing missing, both at one time |
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+pub mod binary;
 pub mod boxes;
 mod cache;
 pub mod camera;
 pub mod clip;
 pub mod feeder;
+pub mod hearing;
 pub mod nal;
 pub mod read;
 pub mod recorder;
+pub mod report;
 pub mod server;
 pub mod sound;
+pub mod stage;
 pub mod tap;
 pub mod verify;
 

@@ -6,6 +6,7 @@ use crate::{LabError, boxes, lock};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
+use std::hash::{Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -37,6 +38,15 @@ pub struct SoundSample {
     pub duration: u64,
     /// Bytes.
     pub size: usize,
+    /// A hash of its bytes, the same as [`fingerprint`] gives for what was sent.
+    pub fingerprint: u64,
+}
+
+/// A hash that tells packets apart, within one run of a program.
+pub fn fingerprint(bytes: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Everything that a file holds.
@@ -153,7 +163,8 @@ fn take_track(pipeline: &gst::Pipeline, pad: &gst::Pad, footage: &Arc<Mutex<Foot
             lock(&found).video.push(VideoSample { pts, dts, keyframe, size: buffer.size(), mark });
         } else {
             let duration = buffer.duration().map_or(0, gst::ClockTime::nseconds);
-            lock(&found).sound.push(SoundSample { pts, duration, size: buffer.size() });
+            let fingerprint = buffer.map_readable().map_or(0, |map| fingerprint(&map));
+            lock(&found).sound.push(SoundSample { pts, duration, size: buffer.size(), fingerprint });
         }
         Ok(gst::FlowSuccess::Ok)
     });

@@ -13,21 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-/// Where the `holdfast` binary is: `HOLDFAST_BIN`, else beside the programs of this build (the release build
-/// if there is one and this is not a debug build).
-pub fn binary() -> Result<PathBuf, LabError> {
-    if let Some(chosen) = std::env::var_os("HOLDFAST_BIN") {
-        return Ok(PathBuf::from(chosen));
-    }
-    let profiles = if cfg!(debug_assertions) { ["debug", "release"] } else { ["release", "debug"] };
-    let target = crate::target_dir();
-    let found =
-        target.iter().flat_map(|target| profiles.map(|profile| target.join(profile).join("holdfast")));
-    found.into_iter().find(|path| path.is_file()).ok_or_else(|| LabError::Child {
-        program: "holdfast".to_owned(),
-        problem: "is not built; run `cargo build -p holdfast`, or set HOLDFAST_BIN to its path".to_owned(),
-    })
-}
+pub use crate::binary::binary;
 
 /// Which transport the recorder is told to use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -187,8 +173,19 @@ impl Recorder {
     /// Starts `holdfast run --config FILE`. Kept output goes to `recorder.log` beside the configuration and is
     /// added to what an earlier run left there.
     pub fn start(binary: &Path, configuration: &Path, output: Output) -> Result<Recorder, LabError> {
+        Recorder::start_with(binary, configuration, output, &[])
+    }
+
+    /// The same, with these variables in its environment.
+    pub fn start_with(
+        binary: &Path,
+        configuration: &Path,
+        output: Output,
+        environment: &[(&str, &str)],
+    ) -> Result<Recorder, LabError> {
         let mut command = Command::new(binary);
         command.arg("run").arg("--config").arg(configuration).stdin(Stdio::null());
+        command.envs(environment.iter().copied());
         let log = match output {
             Output::Inherited => None,
             Output::Kept => {

@@ -145,9 +145,11 @@ fn times(samples: &[(&PathBuf, &Footage, &VideoSample)], fps: u32, owed: &[SentF
         let place = pair[1].2.display();
         let between = pair[0].1.min(pair[1].1)..pair[0].1.max(pair[1].1);
         if step > 2 * frame && withheld.range(between).next().is_none() {
-            findings.push(format!("a hole of {} ms between two frames {border} {place}", step / 1000));
+            let (one, other) = (pair[0].1, pair[1].1);
+            findings.push(format!("a hole of {} ms between frames {one} and {other} {border} {place}", step / 1000));
         } else if step < frame / 4 {
-            findings.push(format!("two frames only {step} µs apart {border} {place}"));
+            let (one, other) = (pair[0].1, pair[1].1);
+            findings.push(format!("frames {one} and {other} only {step} µs apart {border} {place}"));
         }
     }
     findings
@@ -278,9 +280,9 @@ mod tests {
         let mut stretched = file("b", &range(50, 100));
         stretched.1.video.iter_mut().skip(10).for_each(|sample| sample.pts += 50_000_000);
         let cases = [
-            ("overlap at the border", overlapping, "two frames only 1000 µs apart at the start of b"),
-            ("hole at the border", apart, "a hole of 100 ms between two frames at the start of b"),
-            ("hole inside", stretched, "a hole of 90 ms between two frames in b"),
+            ("overlap at the border", overlapping, "frames 49 and 50 only 1000 µs apart at the start of b"),
+            ("hole at the border", apart, "a hole of 100 ms between frames 49 and 50 at the start of b"),
+            ("hole inside", stretched, "a hole of 90 ms between frames 59 and 60 in b"),
         ];
         for (name, second, expected) in cases {
             let found = judge("entrance", 1, 25, &log(100), &[file("a", &range(0, 50)), second]).findings;

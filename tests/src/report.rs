@@ -1,0 +1,183 @@
+//! What `holdfast coverage --json` says, as types, and whether it adds up.
+//!
+//! Words: what is **owed** is the span of a camera's report; each moment of it is either durable or in a gap.
+
+use crate::LabError;
+use serde_json::Value;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Moments are shown in whole milliseconds, cut; lengths in microseconds.
+const SHOWN_TO_MICROS: i64 = 1000;
+
+/// One camera's report. Times are microseconds of UTC since 1970.
+#[derive(Clone, Debug)]
+pub struct CameraReport {
+    /// Its id.
+    pub camera: String,
+    /// Start of what is owed.
+    pub since: i64,
+    /// End of what is owed.
+    pub until: i64,
+    /// Microseconds of footage.
+    pub durable: i64,
+    /// Microseconds without.
+    pub missing: i64,
+    /// The share, in thousandths of a percent.
+    pub millipercent: i64,
+    /// In order of time.
+    pub gaps: Vec<Gap>,
+}
+
+/// A span without footage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Microseconds of UTC since 1970.
+    pub from: i64,
+    /// The same.
+    pub to: i64,
+    /// Its length, in microseconds.
+    pub micros: i64,
+    /// The cause's stable word.
+    pub cause: String,
+    /// The cause in full.
+    pub detail: String,
+}
+
+/// The whole answer.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The volume's id: 32 hexadecimal digits.
+    pub volume: String,
+    /// By camera.
+    pub cameras: Vec<CameraReport>,
+    /// What could not be read.
+    pub problems: Vec<String>,
+}
+
+impl Report {
+    /// Reads the JSON document.
+    pub fn of(json: &Value) -> Result<Report, LabError> {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let cameras = list(&json["cameras"]).iter().map(CameraReport::of).collect::<Option<Vec<_>>>();
+        let cameras = cameras.ok_or_else(|| LabError::Child {
+            program: "holdfast coverage".to_owned(),
+            problem: format!("its JSON lacks something: {json}"),
+        })?;
+        let problems = list(&json["problems"]).iter().map(Value::to_string).collect();
+        Ok(Report { volume: text(&json["volume"]).unwrap_or_default(), cameras, problems })
+    }
+
+    /// The report of one camera.
+    ///
+    /// # Errors
+    /// If it is not among them.
+    pub fn camera(&self, name: &str) -> Result<&CameraReport, LabError> {
+        self.cameras.iter().find(|report| report.camera == name).ok_or_else(|| LabError::Child {
+            program: "holdfast coverage".to_owned(),
+            problem: format!("knows no camera {name}"),
+        })
+    }
+}
+
+impl CameraReport {
+    fn of(json: &Value) -> Option<CameraReport> {
+        let gap = |gap: &Value| {
+            Some(Gap {
+                from: moment(&gap["from"])?,
+                to: moment(&gap["to"])?,
+                micros: micros(&gap["seconds"])?,
+                cause: text(&gap["cause"])?,
+                detail: text(&gap["detail"])?,
+            })
+        };
+        Some(CameraReport {
+            camera: text(&json["camera"])?,
+            since: moment(&json["since"])?,
+            until: moment(&json["until"])?,
+            durable: micros(&json["durable_seconds"])?,
+            missing: micros(&json["missing_seconds"])?,
+            millipercent: (json["percent"].as_f64()? * 1000.0).round() as i64,
+            gaps: json["gaps"].as_array()?.iter().map(gap).collect::<Option<_>>()?,
+        })
+    }
+
+    /// Whether every owed moment is in it once: durable or in one gap, and the share is that of the two. What is
+    /// wrong with it, one sentence each.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let name = &self.camera;
+        let in_gaps: i64 = self.gaps.iter().map(|gap| gap.micros).sum();
+        if in_gaps != self.missing {
+            faults.push(format!("{name}: its gaps are {in_gaps} µs, its missing time is {} µs", self.missing));
+        }
+        let owed = self.until - self.since;
+        if (self.durable + in_gaps - owed).abs() > SHOWN_TO_MICROS {
+            let sum = self.durable + in_gaps;
+            faults.push(format!("{name}: durable and gaps are {sum} µs of {owed} µs that are owed"));
+        }
+        let exact = (self.durable + in_gaps).max(1);
+        if self.millipercent != self.durable.saturating_mul(100_000) / exact {
+            faults.push(format!("{name}: {} µs of {exact} µs are not {} thousandths of a percent",
+                self.durable, self.millipercent));
+        }
+        let mut at = self.since;
+        for gap in &self.gaps {
+            if gap.from < at || gap.to < gap.from || gap.to > self.until {
+                faults.push(format!("{name}: this gap overlaps or lies outside: {gap:?}"));
+            }
+            at = gap.to;
+        }
+        faults
+    }
+
+    /// Its gaps' causes, in order, in full.
+    pub fn causes(&self) -> Vec<&str> {
+        self.gaps.iter().map(|gap| gap.detail.as_str()).collect()
+    }
+}
+
+fn text(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
+}
+
+fn micros(value: &Value) -> Option<i64> {
+    value.as_f64().map(|seconds| (seconds * 1e6).round() as i64)
+}
+
+fn moment(value: &Value) -> Option<i64> {
+    let at = OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok()?;
+    i64::try_from(at.unix_timestamp_nanos() / 1000).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn document(durable: f64, missing: f64, percent: f64, gaps: Value) -> CameraReport {
+        let json = json!({ "volume": "00", "problems": [], "cameras": [{
+            "camera": "yard", "since": "2026-11-22T10:00:00.000Z", "until": "2026-11-22T10:00:10.000Z",
+            "durable_seconds": durable, "missing_seconds": missing, "percent": percent, "gaps": gaps }] });
+        Report::of(&json).unwrap().camera("yard").unwrap().clone()
+    }
+
+    fn gap(from: u32, to: u32) -> Value {
+        json!({ "from": format!("2026-11-22T10:00:0{from}.000Z"), "to": format!("2026-11-22T10:00:0{to}.000Z"),
+            "seconds": to - from, "cause": "lost", "detail": "frames lost on the way" })
+    }
+
+    #[test]
+    fn a_report_that_does_not_add_up_is_found_out() {
+        let cases = [
+            ("all is well", document(7.0, 3.0, 70.0, json!([gap(1, 2), gap(4, 6)])), 0),
+            ("a gap is not told", document(7.0, 3.0, 70.0, json!([gap(1, 2)])), 3),
+            ("too much is durable", document(7.5, 3.0, 71.428, json!([gap(1, 2), gap(4, 6)])), 1),
+            ("the share is rounded up", document(7.0, 3.0, 70.001, json!([gap(1, 2), gap(4, 6)])), 1),
+            ("gaps overlap", document(6.0, 4.0, 60.0, json!([gap(1, 3), gap(2, 4)])), 1),
+        ];
+        for (name, report, expected) in cases {
+            assert_eq!(report.faults().len(), expected, "{name}: {:?}", report.faults());
+        }
+    }
+}
