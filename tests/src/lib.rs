@@ -6,10 +6,12 @@
 //!
 //! | module | owns |
 //! |---|---|
+//! | [`answer`] | what `holdfast coverage` says, in numbers that were checked to add up |
 //! | [`camera`] | a virtual camera: its options, its faults, what it has sent |
 //! | [`server`] | the RTSP side of a camera |
 //! | [`feeder`] | the thread that sends a clip's frames on an absolute schedule |
 //! | [`clip`], [`sound`] | encoded content, made once and kept in a cache |
+//! | [`lives`] | what each kill of the recorder cost, and whether the ledger says so |
 //! | [`nal`] | NAL units, and the mark |
 //! | [`read`], [`boxes`] | what recorded files hold, read independently of the recorder |
 //! | [`tap`] | an RTSP client that reads marks as they come |
@@ -17,6 +19,7 @@
 //! | [`binary`] | where that program is, and that it is the one of these sources |
 //! | [`stage`] | a volume, a configuration and a recorder on it, in a folder of their own |
 //! | [`report`] | what `holdfast coverage` says, and whether it adds up |
+//! | [`scene`] | cameras, a volume and the recorder's lives, for tests of crashes and of volumes |
 //! | [`verify`] | what was sent against what was recorded |
 //! | [`hearing`] | sound against picture: nothing missing, both at one time |
 
@@ -25,6 +28,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub mod binary;
+pub mod answer;
 pub mod boxes;
 mod cache;
 pub mod camera;
@@ -35,6 +39,8 @@ pub mod nal;
 pub mod read;
 pub mod recorder;
 pub mod report;
+pub mod lives;
+pub mod scene;
 pub mod server;
 pub mod sound;
 pub mod stage;

@@ -1,0 +1,173 @@
+//! The judge of a recorder's lives: what each kill cost, and whether the ledger says exactly that.
+//!
+//! What a kill may cost ([`MOST_LOST`]): the fragment that was growing (1 s, and a frame until it is known to be
+//! full), and one that was full and not yet durable: it waits up to a turn of the writer (0.25 s), and then for
+//! the disk, which must not take longer than a fragment lasts. With half a second for a loaded machine.
+
+use crate::answer::{Answer, Gap, ROUNDING_MICROS};
+use crate::camera::{SentFrame, VirtualCamera};
+use crate::scene::RecordedFrame;
+use std::time::Duration;
+
+/// What a kill may cost at most; see the top of this file.
+pub const MOST_LOST: Duration = Duration::from_millis(1_000 + 1_000 + 250 + 500);
+
+/// How far a gap's start and end may be from the frames' own times, in microseconds, beyond the length of a frame.
+pub const JITTER_MICROS: i64 = 100_000;
+
+/// One life of the recorder, microseconds of UTC.
+#[derive(Clone, Debug)]
+pub struct Life {
+    /// Just before it was started.
+    pub start: i64,
+    /// Just before it was killed or asked to stop.
+    pub end: i64,
+    /// What coverage had said just before the end, if it was asked.
+    pub said: Option<Answer>,
+}
+
+/// What the judge found about one camera.
+#[derive(Debug, Default)]
+pub struct Judgement {
+    /// One sentence each; empty if all is well.
+    pub findings: Vec<String>,
+    /// For each life from which frames are owed: seconds from the first frame lost until its end, and whether
+    /// anything of it was recorded.
+    pub losses: Vec<(f64, bool)>,
+}
+
+/// Judges the lives of a recorder that was killed at the end of each (but the last, which was stopped).
+/// `causes`: those that the holes between lives may have after their first, `first`.
+pub fn judge(
+    camera: &VirtualCamera,
+    frames: &[RecordedFrame],
+    lives: &[Life],
+    last: &Answer,
+    first: &str,
+    causes: &[&str],
+) -> Judgement {
+    let frame = 1_000_000 / i64::from(camera.video().fps.max(1));
+    let mut judgement = Judgement::default();
+    let mut find = |text: String| judgement.findings.push(format!("{}: {text}", camera.name()));
+    for pair in frames.windows(2).filter(|pair| pair[1].number <= pair[0].number) {
+        find(format!("frame {} comes after {}", pair[1].number, pair[0].number));
+    }
+    let Some(answer) = last.camera(camera.name()) else {
+        find("coverage does not know it".to_owned());
+        return judgement;
+    };
+    let log = camera.log();
+    let mut before: Option<&RecordedFrame> = None;
+    let mut holes = Vec::new();
+    for (number, life) in (1..).zip(lives) {
+        let of_life: Vec<&RecordedFrame> =
+            frames.iter().filter(|frame| (life.start..life.end).contains(&frame.filmed)).collect();
+        let sent: Vec<&SentFrame> = log
+            .iter()
+            .filter(|frame| frame.fate.owed() && (life.start..life.end).contains(&frame.wall_micros))
+            .skip_while(|frame| !frame.keyframe)
+            .collect();
+        // The first recorded one is the first keyframe, or the next if that one went out as the client came.
+        let owed_from = of_life.first().map_or(0, |first| first.number);
+        let keyframe = sent.iter().filter(|frame| frame.keyframe).take(2).any(|f| f.number == owed_from);
+        if !of_life.is_empty() && !keyframe {
+            find(format!("life {number} begins with frame {owed_from}, although earlier ones were sent"));
+        }
+        let owed: Vec<&SentFrame> = sent.into_iter().filter(|frame| frame.number >= owed_from).collect();
+        let there: Vec<u64> = of_life.iter().map(|frame| frame.number).collect();
+        let whole = there.len().min(owed.len());
+        if owed[..whole].iter().map(|frame| frame.number).ne(there.iter().copied()) {
+            find(format!("life {number} has other frames than were sent, or misses some in its middle"));
+        }
+        if let Some(lost) = owed.get(whole) {
+            let seconds = (life.end - lost.wall_micros) as f64 / 1e6;
+            judgement.losses.push((seconds, !there.is_empty()));
+            if seconds > MOST_LOST.as_secs_f64() {
+                find(format!("life {number} lost its last {seconds:.3} s"));
+            }
+        }
+        if let (Some(before), Some(first)) = (before, of_life.iter().min_by_key(|frame| frame.at)) {
+            holes.push((before.at + frame, first.at));
+        }
+        before = of_life.into_iter().max_by_key(|frame| frame.at).or(before);
+        if let Some(said) = life.said.as_ref().and_then(|said| said.camera(camera.name())) {
+            let recorded_to = before.map_or(i64::MIN, |last| last.at + frame);
+            for (from, to) in said.durable_spans() {
+                if to > recorded_to + frame + ROUNDING_MICROS {
+                    find(format!("life {number}: said to be durable to {to}, the files end at {recorded_to}"));
+                }
+                let lost = answer.gaps.iter().filter(|gap| {
+                    gap.to.min(to) - gap.from.max(from) > 2 * ROUNDING_MICROS
+                });
+                lost.for_each(|gap| find(format!("life {number}: was durable, is gone: {gap:?}")));
+            }
+        }
+    }
+    judge_holes(answer.holes(), &holes, frame + JITTER_MICROS, (first, causes), &mut find);
+    judgement
+}
+
+/// The ledger's holes are these, no more, each at its place and with its causes. A first one may lie before all footage.
+fn judge_holes(
+    mut told: Vec<crate::answer::Hole>,
+    holes: &[(i64, i64)],
+    tolerance: i64,
+    (first, causes): (&str, &[&str]),
+    find: &mut impl FnMut(String),
+) {
+    if told.len() == holes.len() + 1 {
+        let start = told.remove(0);
+        if start.causes.iter().any(|cause| !causes.contains(&cause.as_str())) {
+            find(format!("before all footage: {start:?}"));
+        }
+    }
+    if told.len() != holes.len() {
+        find(format!("the ledger tells of {} holes, the files have {}", told.len(), holes.len()));
+        return;
+    }
+    for (told, (from, to)) in told.iter().zip(holes) {
+        let (early, late) = (told.from - from, told.to - to);
+        if early.abs() > tolerance || late.abs() > tolerance {
+            find(format!("the hole {from} to {to} is told {early} and {late} µs beside itself"));
+        }
+        let rest = told.causes.iter().skip(1).all(|cause| causes.contains(&cause.as_str()));
+        if told.causes.first().is_none_or(|cause| cause != first) || !rest {
+            find(format!("the hole {from} to {to} has the causes {:?}", told.causes));
+        }
+    }
+}
+
+/// Where two accounts of the same camera differ by more than `tolerance` microseconds: in what is durable, or in where a gap
+/// with one of `causes` lies.
+pub fn differences(before: &Answer, after: &Answer, causes: &[&str], tolerance: i64) -> Vec<String> {
+    let mut found = Vec::new();
+    for old in &before.cameras {
+        let Some(new) = after.camera(&old.camera) else {
+            found.push(format!("{}: not known any more", old.camera));
+            continue;
+        };
+        if (old.durable - new.durable).abs() > tolerance {
+            found.push(format!("{}: {} µs were durable, now {}", old.camera, old.durable, new.durable));
+        }
+        let (was, is) = (old.holes(), new.holes());
+        if was.len() != is.len() {
+            found.push(format!("{}: the holes were {was:?}, now {is:?}", old.camera));
+        }
+        for (was, is) in was.iter().zip(&is) {
+            if (was.from - is.from).abs() > tolerance || (was.to - is.to).abs() > tolerance {
+                found.push(format!("{}: the hole {was:?} is now {is:?}", old.camera));
+            }
+        }
+        let wanted = |gaps: &[Gap]| -> Vec<Gap> {
+            gaps.iter().filter(|gap| causes.contains(&gap.cause.as_str())).cloned().collect()
+        };
+        let (was, is) = (wanted(&old.gaps), wanted(&new.gaps));
+        let same = |(a, b): (&Gap, &Gap)| {
+            (a.from - b.from).abs() <= tolerance && (a.to - b.to).abs() <= tolerance && a.detail == b.detail
+        };
+        if was.len() != is.len() || !was.iter().zip(&is).all(same) {
+            found.push(format!("{}: the causes were {was:?}, now {is:?}", old.camera));
+        }
+    }
+    found
+}
