@@ -13,6 +13,7 @@
 //! | open segment that cannot be read | left as it is, told as a problem, tried again next time |
 //! | segment not mentioned, with footage | opened and closed in the ledger |
 //! | segment not mentioned, 0 bytes long | removed: there is nothing in it |
+//! | segment not mentioned, newer than all that are, without footage | removed: it was being made when all ended |
 //! | segment not mentioned, not readable | left as it is, told as a problem |
 
 use super::facts::{ScanError, SegmentFacts, SegmentScanner};
@@ -69,6 +70,8 @@ pub struct CameraPast {
 /// What was mended at the opening of a volume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Repairs {
+    /// Segments that the ledger called open, closed with what is in them.
+    pub closed: u32,
     /// Segments whose torn tail was cut.
     pub segments: u32,
     /// Bytes cut from them, or removed with them.
@@ -155,6 +158,7 @@ impl Work<'_> {
         for (path, error) in unlisted {
             self.problem(&path, &format!("could not be listed: {error}"));
         }
+        let known = self.history.newest;
         if let Some(newest) = found.keys().next_back() {
             self.history.newest = self.history.newest.max(Some(*newest));
         }
@@ -169,17 +173,15 @@ impl Work<'_> {
             }
             return Ok(());
         }
-        found.into_values().try_for_each(|name| self.adopt_one(&name))
+        found.into_values().try_for_each(|name| self.adopt_one(&name, known))
     }
 
-    fn adopt_one(&mut self, name: &SegmentName) -> Result<(), VolumeError> {
+    /// `known`: the newest number that the ledger mentions.
+    fn adopt_one(&mut self, name: &SegmentName, known: Option<u32>) -> Result<(), VolumeError> {
         let path = layout::segment(self.root, &name.camera, name.start, name.sequence);
-        let is_empty = fs::metadata(&path).is_ok_and(|facts| facts.len() == 0);
-        if is_empty {
-            match remove(&path) {
-                Ok(()) => self.result.repairs.removed += 1,
-                Err(error) => self.problem(&path, &format!("is empty, but stays: {error}")),
-            }
+        let length = fs::metadata(&path).map_or(0, |facts| facts.len());
+        if length == 0 {
+            self.remove_unmentioned(&path, "is empty");
             return Ok(());
         }
         match self.scan(&path, &name.camera, name.sequence) {
@@ -195,10 +197,24 @@ impl Work<'_> {
                 self.append(Record::SegmentOpened(opened))?;
                 self.enter(&path, &facts)
             }
+            // A file is made, its first fragment written, and then it is mentioned: this one was on its way.
+            Err(ScanError::Nothing) if known < Some(name.sequence) => {
+                self.result.repairs.segments += 1;
+                self.result.repairs.segment_bytes += length;
+                self.remove_unmentioned(&path, "holds no footage");
+                Ok(())
+            }
             Err(error) => {
                 self.left(&path, &error);
                 Ok(())
             }
+        }
+    }
+
+    fn remove_unmentioned(&mut self, path: &Path, what: &str) {
+        match remove(path) {
+            Ok(()) => self.result.repairs.removed += 1,
+            Err(error) => self.problem(path, &format!("{what}, but stays: {error}")),
         }
     }
 
@@ -233,6 +249,7 @@ impl Work<'_> {
                 Err(error) => self.problem(path, &format!("has a torn tail that could not be cut: {error}")),
             }
         }
+        self.result.repairs.closed += 1;
         for hole in holes(stretches) {
             let camera = header.camera.clone();
             self.append(Record::Gap(Gap { camera, span: hole, cause: Cause::Lost }))?;

@@ -99,7 +99,7 @@ fn a_killed_recorders_open_segment_is_cut_behind_its_last_whole_fragment() {
     fs::write(&path, &content).unwrap();
 
     let recovered = place.recover();
-    assert_eq!(recovered.repairs, Repairs { segments: 1, segment_bytes: 4, ..Repairs::default() });
+    assert_eq!(recovered.repairs, Repairs { closed: 1, segments: 1, segment_bytes: 4, ..Repairs::default() });
     assert_eq!(recovered.cameras, [past("a", 31, true)]);
     assert_eq!(fs::metadata(&path).unwrap().len(), durable);
     let mended = Record::Repaired(Repaired::SegmentTail { at: at(1000), sequence: 1, bytes: 4 });
@@ -202,10 +202,11 @@ fn segments_that_the_ledger_lost_with_its_tail_are_entered() {
     let empty = place.segment(&header("b", 4, 120, 1, 1), &[]);
     fs::write(&empty, []).unwrap();
     let foreign = place.segment(&header("b", 5, 121, 1, 1), &[]);
-    fs::write(&foreign, [200; 40]).unwrap();
+    fs::write(&foreign, [4; 40]).unwrap();
 
     let recovered = place.recover();
-    let repairs = Repairs { segments: 1, segment_bytes: 1, adopted: 2, removed: 1, ledger_bytes: 0 };
+    let repairs =
+        Repairs { closed: 2, segments: 1, segment_bytes: 1, adopted: 2, removed: 1, ledger_bytes: 0 };
     assert_eq!(recovered.repairs, repairs);
     assert_eq!((recovered.next_sequence, recovered.past), (6, Some(Past::PowerLost)));
     assert_eq!(recovered.cameras, [past("a", 130, true)]);
@@ -214,6 +215,21 @@ fn segments_that_the_ledger_lost_with_its_tail_are_entered() {
     let length = fs::metadata(place.path("a", 2, 60)).unwrap().len();
     assert_eq!(place.records()[3..5], [open("a", 2, 60), closed("a", 2, 120, 60, length, Ending::Recovered)]);
     assert_eq!(place.recover().repairs, Repairs::default());
+}
+
+#[test]
+fn a_file_that_was_being_made_when_all_ended_is_removed_but_no_older_one() {
+    let place = Place::new();
+    place.open();
+    place.write(&[started(1, 1, 0), open("a", 5, 0), closed("a", 5, 60, 60, 9, Ending::Cut)]);
+    let being_made = place.segment(&header("a", 6, 60, 1, 1), &[]);
+    let length = fs::metadata(&being_made).unwrap().len();
+    let older = place.segment(&header("a", 4, 50, 1, 1), &[]);
+    let recovered = place.recover();
+    let repairs = Repairs { segments: 1, segment_bytes: length, removed: 1, ..Repairs::default() };
+    assert_eq!(recovered.repairs, repairs);
+    assert!(!being_made.exists() && older.exists());
+    assert_eq!((recovered.problems.len(), recovered.next_sequence), (1, 7), "{:?}", recovered.problems);
 }
 
 #[test]
