@@ -166,6 +166,7 @@ async fn receive(shell: Rc<RefCell<Shell>>, mut inbox: UnboundedReceiver<Message
 fn handle(shell: &Rc<RefCell<Shell>>, event: Event) {
     let mut this = shell.borrow_mut();
     this.cameras.note(&event);
+    this.volumes.note(&event);
     say::event(&event, &this.cameras, &this.volumes);
     this.core.handle(clock::now(), event);
     while let Some(effect) = this.core.poll_effect() {

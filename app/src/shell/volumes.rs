@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::host::clock;
 use crate::ring::Ring;
 use crate::view::VolumeLine;
+use crate::volumes::Knowledge;
 use crate::writer::{Job, Limits, VolumeWriter};
 
 /// All volumes, by index.
@@ -37,6 +38,7 @@ struct Part {
     writer: Option<VolumeWriter>,
     /// A writer that was given up and may still hang in the kernel.
     abandoned: Option<VolumeWriter>,
+    knowledge: Knowledge,
     /// Counts writers: a message of an older one is stale.
     generation: u64,
 }
@@ -47,6 +49,7 @@ impl Volumes {
             root: volume.path.clone(),
             writer: None,
             abandoned: None,
+            knowledge: Knowledge::Unknown,
             generation: 0,
         });
         Ok(Volumes {
@@ -77,6 +80,15 @@ impl Volumes {
 
     pub fn is_current(&self, volume: VolumeIndex, generation: u64) -> bool {
         self.parts.get(usize::from(volume.0)).is_some_and(|part| part.generation == generation)
+    }
+
+    /// Keeps in mind where a volume has been in use.
+    pub fn note(&mut self, event: &Event) {
+        if let Event::Volume(volume, VolumeEvent::Ready) = event
+            && let Some(part) = self.parts.get_mut(usize::from(volume.0))
+        {
+            part.knowledge = Knowledge::WasInUse;
+        }
     }
 
     pub fn perform(&mut self, volume: VolumeIndex, effect: VolumeEffect) {
@@ -168,6 +180,7 @@ impl Volumes {
             cameras: self.cameras.clone(),
             session: self.session,
             boot: self.boot,
+            knowledge: part.knowledge,
             new_volume,
             limits: self.limits,
             anchor: self.anchor,

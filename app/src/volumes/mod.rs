@@ -10,7 +10,9 @@
 //!    there would fill the system's own disk.
 //! 2. One recorder at a time: the directory `holdfast/` itself is locked (`flock`), not the marker,
 //!    since a marker that is replaced by rename would take its lock along.
-//! 3. Before each new file [`Volume::check`] compares device and inode of `holdfast/` with what was
+//! 3. Where a volume was in use, nothing else is adopted but another disk: an empty mount point, or a folder
+//!    in the place of a folder, has no marker and is refused ([`Knowledge`]).
+//! 4. Before each new file [`Volume::check`] compares device and inode of `holdfast/` with what was
 //!    locked: an unmounted or exchanged disk is found before a byte is written.
 //!
 //! [`layout`] knows the paths, [`fault`] what errors mean.
@@ -44,6 +46,15 @@ pub struct Adoption {
     pub at: Wall,
 }
 
+/// What is known of a place before a volume is opened there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Knowledge {
+    /// Nothing yet: what is there may be adopted.
+    Unknown,
+    /// A volume was in use there in this life of the recorder.
+    WasInUse,
+}
+
 /// An opened volume: its lock is held until this is dropped.
 #[derive(Debug)]
 pub struct Volume {
@@ -55,8 +66,13 @@ impl Volume {
     /// Opens the volume at `root`: locks it, reads its marker, or adopts it if there is none.
     ///
     /// Fails with [`Fault::Missing`] if the root is not there, [`Fault::InUse`] if another recorder
-    /// holds it, [`Fault::Damaged`] if its marker cannot be read, else with what the system said.
-    pub fn open(root: &Path, adoption: &Adoption) -> Result<Self, VolumeError> {
+    /// holds it, [`Fault::Damaged`] if its marker cannot be read, [`Fault::WrongIdentity`] if a volume was in use
+    /// there and what is there now is none, else with what the system said.
+    pub fn open(root: &Path, adoption: &Adoption, knowledge: Knowledge) -> Result<Self, VolumeError> {
+        if knowledge == Knowledge::WasInUse && read_marker(root)?.is_none() && !is_mount_point(root)? {
+            let detail = "the volume that was in use here is gone, and this is no other disk";
+            return Err(VolumeError::found(Fault::WrongIdentity, "use", root, detail));
+        }
         let lock = Lock::take(root, true)?;
         let marker = match read_marker(root)? {
             Some(marker) => marker,
@@ -206,6 +222,15 @@ pub fn write_marker(lock: &Lock, marker: &VolumeMarkerV1) -> Result<(), VolumeEr
     written.map_err(|error| VolumeError::io("write", &temporary, error))?;
     fs::rename(&temporary, &path).map_err(|error| VolumeError::io("rename to", &path, error))?;
     lock.sync()
+}
+
+/// Whether another filesystem begins at `root`.
+fn is_mount_point(root: &Path) -> Result<bool, VolumeError> {
+    let device = |path: &Path| {
+        let facts = fs::metadata(path).map_err(|error| VolumeError::io("look at", path, error))?;
+        Ok::<u64, VolumeError>(facts.dev())
+    };
+    Ok(device(root)? != device(&root.join(".."))?)
 }
 
 /// Makes what was created, renamed or removed in a directory durable.

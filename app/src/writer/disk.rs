@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use holdfast_core::effect::Entry;
-use holdfast_core::event::VolumeEvent;
+use holdfast_core::event::{Past, VolumeEvent};
 use holdfast_core::settings::CameraIndex;
 use holdfast_core::time::Wall;
 use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 use holdfast_wire::ledger::{Gap, Record, SessionStarted};
 
 use super::Job;
-use crate::ledger::recover::{Recovered, recover};
+use crate::host::message_ids as ids;
+use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
 use crate::volumes::{Adoption, Volume, VolumeError, layout};
 
@@ -32,11 +33,13 @@ impl Disk {
     /// Opens the volume: lock, marker, repair, ledger. Gives also what its past means for the core.
     pub fn open(job: Job) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
         let adoption = Adoption { id: job.new_volume, device: job.device.clone(), at: job.now };
-        let volume = Volume::open(&job.root, &adoption)?;
+        let volume = Volume::open(&job.root, &adoption, job.knowledge)?;
         let (ledger, found) = recover(&volume, &Mp4Scanner, job.now, job.boot)?;
+        let root = job.root.display().to_string();
         for problem in &found.problems {
-            log::warn!(VOLUME = job.root.display().to_string().as_str(); "{problem}");
+            log::warn!(VOLUME = root.as_str(); "{problem}");
         }
+        say_how_it_ended(&root, &found);
         let mut disk = Disk {
             volume,
             ledger,
@@ -112,6 +115,11 @@ impl Disk {
         self.sync()
     }
 
+    /// Whether the volume is still the one that was opened.
+    pub fn check(&self) -> Result<(), VolumeError> {
+        self.volume.check()
+    }
+
     /// A new segment's number and path, after making sure that the volume is still the one that was
     /// opened: not a byte goes to what may be mounted in its place, or to the empty mount point.
     pub fn new_segment(&mut self, camera: &Name, start: Wall) -> Result<(u32, PathBuf), VolumeError> {
@@ -145,6 +153,19 @@ impl Disk {
     pub fn boot(&self) -> BootId {
         self.boot
     }
+}
+
+/// A crash is told even where nothing was torn: footage is missing since, and people look for why.
+fn say_how_it_ended(root: &str, found: &Recovered) {
+    let how = match found.past {
+        Some(Past::Crashed) => "the recorder was killed or crashed",
+        Some(Past::PowerLost) => "the machine went down",
+        Some(Past::Stopped) | None => return,
+    };
+    let Repairs { closed, adopted, removed, .. } = found.repairs;
+    log::warn!(VOLUME = root, MESSAGE_ID = ids::REPAIRED;
+        "the session before did not end in good order: {how}. Closed {closed} segments with what is in them, \
+         {adopted} of them unknown to the ledger; removed {removed} files without footage");
 }
 
 /// What was found, as events for the core. A ledger that was rebuilt does not know how the session before

@@ -8,6 +8,7 @@
 //! thread with `Faulted`: whether and when to try again is the core's decision.
 
 mod disk;
+mod notes;
 mod segment;
 mod stream;
 
@@ -28,8 +29,9 @@ use holdfast_wire::ledger::Ending;
 use holdfast_wire::segment::Missing;
 
 use crate::ring::Ring;
-use crate::volumes::VolumeError;
+use crate::volumes::{Knowledge, VolumeError};
 use disk::Disk;
+use notes::Notes;
 use stream::{Context, Stream, Told};
 
 /// How often the rings are looked at. A fragment becomes durable at most this long after it is full; four
@@ -62,6 +64,8 @@ pub struct Job {
     pub session: SessionId,
     /// This boot of the machine.
     pub boot: BootId,
+    /// Whether a volume was in use there before.
+    pub knowledge: Knowledge,
     /// A random identity, for a volume that has none yet.
     pub new_volume: VolumeId,
     /// How footage is cut.
@@ -118,6 +122,7 @@ impl VolumeWriter {
             limits: job.limits,
             anchor: job.anchor,
             streams: Vec::new(),
+            notes: Notes::default(),
             voice: Voice { index: job.index, report, abandoned: Arc::clone(&abandoned) },
             space: Arc::clone(&space),
             space_asked: None,
@@ -208,6 +213,7 @@ struct Worker {
     limits: Limits,
     anchor: Anchor,
     streams: Vec<Stream>,
+    notes: Notes,
     voice: Voice,
     space: Arc<Space>,
     space_asked: Option<Instant>,
@@ -219,6 +225,9 @@ impl Worker {
         let cameras = job.cameras.clone();
         let outcome = Disk::open(job).and_then(|(mut disk, past)| {
             for event in past {
+                if let VolumeEvent::History { camera, covered_until, .. } = event {
+                    self.notes.covered(camera, covered_until);
+                }
                 self.voice.volume(event);
             }
             self.voice.volume(VolumeEvent::Ready);
@@ -273,6 +282,8 @@ impl Worker {
     }
 
     fn turn(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
+        // What is written to files that were removed with their disk's directory is lost, whatever fsync says.
+        disk.check()?;
         self.pump(disk)?;
         disk.sync()?;
         if self.space_asked.is_none_or(|asked| asked.elapsed() >= SPACE_EVERY) {
@@ -286,11 +297,12 @@ impl Worker {
 
     /// Everything that the rings have, to the disk.
     fn pump(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
-        let Worker { limits, anchor, streams, voice, .. } = self;
+        let Worker { limits, anchor, streams, notes, voice, .. } = self;
         let mut kept = Vec::with_capacity(streams.len());
         for mut stream in streams.drain(..) {
             let mut tell = |camera, told| voice.told(camera, told);
-            let mut context = Context { disk: &mut *disk, limits, anchor: *anchor, tell: &mut tell };
+            let mut context =
+                Context { disk: &mut *disk, limits, anchor: *anchor, notes: &mut *notes, tell: &mut tell };
             if stream.pump(&mut context)? {
                 kept.push(stream);
             } else {
@@ -307,21 +319,20 @@ impl Worker {
         self.finish(leaving, Ending::Cut, disk)
     }
 
-    fn finish(&self, streams: Vec<Stream>, ending: Ending, disk: &mut Disk) -> Result<(), VolumeError> {
-        let mut tell = |camera, told| self.voice.told(camera, told);
+    fn finish(&mut self, streams: Vec<Stream>, ending: Ending, disk: &mut Disk) -> Result<(), VolumeError> {
+        let Worker { limits, anchor, notes, voice, .. } = self;
+        let mut tell = |camera, told| voice.told(camera, told);
         for mut stream in streams {
             let mut context =
-                Context { disk: &mut *disk, limits: &self.limits, anchor: self.anchor, tell: &mut tell };
+                Context { disk: &mut *disk, limits, anchor: *anchor, notes: &mut *notes, tell: &mut tell };
             stream.finish(ending, &mut context)?;
         }
         Ok(())
     }
 
     fn account(&mut self, entry: Entry, disk: &mut Disk, cameras: &[Name]) -> Result<(), VolumeError> {
-        if let Entry::GapOpened { camera, from, cause } = entry
-            && let Some(stream) = self.streams.iter_mut().find(|stream| stream.camera == camera)
-        {
-            stream.note_missing(Missing { from, cause });
+        if let Entry::GapOpened { camera, from, cause } = entry {
+            self.notes.missing(camera, Missing { from, cause });
         }
         disk.account(entry, cameras)
     }

@@ -6,15 +6,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use heapless::Vec as Bounded;
 use holdfast_core::settings::CameraIndex;
 use holdfast_core::time::{Anchor, Mono};
 use holdfast_wire::ids::Name;
 use holdfast_wire::ledger::{Ending, Record, SegmentClosed, SegmentOpened};
-use holdfast_wire::segment::{MAX_BEFORE, Missing, SegmentHeader, SegmentHeaderV1};
+use holdfast_wire::segment::{SegmentHeader, SegmentHeaderV1};
 
 use super::Limits;
 use super::disk::Disk;
+use super::notes::Notes;
 use super::segment::{Durable, OpenSegment};
 use crate::host::message_ids as ids;
 use crate::mp4::{Mp4Error, Sample, SegmentMuxer, TrackConfig};
@@ -64,8 +64,6 @@ pub(super) struct Stream {
     state: State,
     /// The audio track of this connection, once it has delivered.
     audio: Option<Arc<TrackConfig>>,
-    /// Why footage is missing before the segment that comes next.
-    before: Bounded<Missing, MAX_BEFORE>,
     reorder_depth: usize,
     last_arrival: Instant,
     /// Position after the last unit held.
@@ -78,6 +76,7 @@ pub(super) struct Context<'a> {
     pub disk: &'a mut Disk,
     pub limits: &'a Limits,
     pub anchor: Anchor,
+    pub notes: &'a mut Notes,
     pub tell: &'a mut dyn FnMut(CameraIndex, Told),
 }
 
@@ -98,24 +97,11 @@ impl Stream {
             reader,
             state: State::Idle,
             audio: None,
-            before: Bounded::new(),
             reorder_depth: 0,
             last_arrival: Instant::now(),
             held_to: 0,
             items: Vec::new(),
         }
-    }
-
-    /// Footage is missing from `missing.from` on: the header of the segment that comes next will say so.
-    pub fn note_missing(&mut self, missing: Missing) {
-        if self.before.last().is_some_and(|last| last.cause == missing.cause) {
-            return;
-        }
-        if self.before.is_full() {
-            self.before.pop();
-        }
-        // It was full or had room: a place is free now either way.
-        let _ = self.before.push(missing);
     }
 
     /// Takes everything that the ring has. False once the ring went to another reader.
@@ -248,10 +234,15 @@ impl Stream {
         if !durable.is_empty() {
             self.reader.release(self.held_to);
         }
+        self.tell_stored(durable, context);
+        Ok(())
+    }
+
+    fn tell_stored(&self, durable: Vec<Durable>, context: &mut Context) {
         for durable in durable {
+            context.notes.covered(self.camera, durable.span.to);
             (context.tell)(self.camera, Told::Stored(durable));
         }
-        Ok(())
     }
 
     /// Makes the segment's file, with what was gathered as its first fragment.
@@ -261,7 +252,7 @@ impl Stream {
         next: Option<Mono>,
         context: &mut Context,
     ) -> Result<Vec<Durable>, VolumeError> {
-        let Context { disk, anchor, .. } = context;
+        let Context { disk, anchor, notes, .. } = context;
         let Some(first) = units.first() else { return Ok(Vec::new()) };
         let (start, video) = (first.pts, Arc::clone(&first.config));
         let tracks = Tracks { video, audio: self.audio.clone() };
@@ -277,7 +268,7 @@ impl Stream {
             start: wall,
             clock_trusted: anchor.trusted,
             fallback: false,
-            before: self.before.clone(),
+            before: notes.before(self.camera, wall),
         };
         let audio = tracks.audio.as_deref().cloned();
         let configs = std::iter::once((*tracks.video).clone()).chain(audio).collect();
@@ -307,7 +298,7 @@ impl Stream {
             fallback: false,
         }))?;
         disk.sync()?;
-        self.before.clear();
+        notes.told(self.camera, wall);
         let file = segment.path().display().to_string();
         log::debug!(CAMERA = self.name.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_OPENED;
             "segment {file} begins");
@@ -322,9 +313,8 @@ impl Stream {
         ending: Ending,
         context: &mut Context,
     ) -> Result<(), VolumeError> {
-        for durable in growing.segment.write(None)? {
-            (context.tell)(self.camera, Told::Stored(durable));
-        }
+        let durable = growing.segment.write(None)?;
+        self.tell_stored(durable, context);
         let segment = growing.segment;
         self.reorder_depth = segment.reorder_depth();
         let file = segment.path().display().to_string();
