@@ -82,7 +82,9 @@ impl CameraAnswer {
         let told: i64 = gaps.iter().map(|gap| gap.to - gap.from).sum();
         let rounded = ROUNDING_MICROS * (gaps.len() as i64 + 1);
         if (durable + missing - (until - since)).abs() > ROUNDING_MICROS {
-            return Some(format!("{camera}: {durable} durable and {missing} missing are not {since} to {until}"));
+            return Some(format!(
+                "{camera}: {durable} durable and {missing} missing are not {since} to {until}"
+            ));
         }
         if (told - missing).abs() > rounded {
             return Some(format!("{camera}: its gaps are {told} together, not the {missing} µs missing"));
@@ -161,7 +163,8 @@ pub fn said(binary: &Path, arguments: &[&str]) -> Result<Said, LabError> {
 /// If there is no document, or one that does not add up.
 pub fn coverage(binary: &Path, volume: &Path, more: &[&str]) -> Result<Answer, LabError> {
     let place = volume.display().to_string();
-    let arguments: Vec<&str> = ["coverage", &place, "--json"].into_iter().chain(more.iter().copied()).collect();
+    let arguments: Vec<&str> =
+        ["coverage", &place, "--json"].into_iter().chain(more.iter().copied()).collect();
     let said = said(binary, &arguments)?;
     let failed = |problem: String| LabError::Child { program: "holdfast coverage".to_owned(), problem };
     let document: Document = serde_json::from_str(&said.out)

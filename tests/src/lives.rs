@@ -62,18 +62,19 @@ pub fn judge(
     for (number, life) in (1..).zip(lives) {
         let of_life: Vec<&RecordedFrame> =
             frames.iter().filter(|frame| (life.start..life.end).contains(&frame.filmed)).collect();
-        let sent: Vec<&SentFrame> = log
-            .iter()
-            .filter(|frame| frame.fate.owed() && (life.start..life.end).contains(&frame.wall_micros))
-            .skip_while(|frame| !frame.keyframe)
-            .collect();
-        // The first recorded one is the first keyframe, or the next if that one went out as the client came.
-        let owed_from = of_life.first().map_or(0, |first| first.number);
-        let keyframe = sent.iter().filter(|frame| frame.keyframe).take(2).any(|f| f.number == owed_from);
-        if !of_life.is_empty() && !keyframe {
-            find(format!("life {number} begins with frame {owed_from}, although earlier ones were sent"));
-        }
-        let owed: Vec<&SentFrame> = sent.into_iter().filter(|frame| frame.number >= owed_from).collect();
+        let of_log = || log.iter().filter(|frame| (life.start..life.end).contains(&frame.wall_micros));
+        // Owed from the first keyframe that was sent on, or from the next if that one went out as the client came. One that
+        // was filmed a moment before the client had its answer may have been recorded as well.
+        let sent = || of_log().filter(|frame| frame.fate.owed() && frame.keyframe).map(|frame| frame.number);
+        let owed_from = match of_life.first().map(|first| first.number) {
+            Some(first) if sent().nth(1).is_some_and(|second| first > second) => {
+                find(format!("life {number} begins with frame {first}, although earlier ones were sent"));
+                first
+            }
+            Some(first) => first,
+            None => sent().next().unwrap_or(u64::MAX),
+        };
+        let owed: Vec<&SentFrame> = of_log().filter(|frame| frame.number >= owed_from).collect();
         let there: Vec<u64> = of_life.iter().map(|frame| frame.number).collect();
         let whole = there.len().min(owed.len());
         if owed[..whole].iter().map(|frame| frame.number).ne(there.iter().copied()) {
@@ -94,11 +95,14 @@ pub fn judge(
             let recorded_to = before.map_or(i64::MIN, |last| last.at + frame);
             for (from, to) in said.durable_spans() {
                 if to > recorded_to + frame + ROUNDING_MICROS {
-                    find(format!("life {number}: said to be durable to {to}, the files end at {recorded_to}"));
+                    find(format!(
+                        "life {number}: said to be durable to {to}, the files end at {recorded_to}"
+                    ));
                 }
-                let lost = answer.gaps.iter().filter(|gap| {
-                    gap.to.min(to) - gap.from.max(from) > 2 * ROUNDING_MICROS
-                });
+                let lost = answer
+                    .gaps
+                    .iter()
+                    .filter(|gap| gap.to.min(to) - gap.from.max(from) > 2 * ROUNDING_MICROS);
                 lost.for_each(|gap| find(format!("life {number}: was durable, is gone: {gap:?}")));
             }
         }

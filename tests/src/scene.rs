@@ -58,9 +58,10 @@ impl Scene {
         let cameras: Vec<VirtualCamera> =
             cameras.into_iter().map(VirtualCamera::start).collect::<Result<_, _>>()?;
         let entries = cameras.iter().map(CameraEntry::of).collect();
-        let configured = limits
-            .iter()
-            .fold(Configuration::new(entries, volume), |configured, (key, value)| configured.limit(key, value));
+        let configured =
+            limits.iter().fold(Configuration::new(entries, volume), |configured, (key, value)| {
+                configured.limit(key, value)
+            });
         let configuration = configured.write(folder.path())?;
         Ok(Scene { binary: recorder::binary()?, configuration, cameras, folder })
     }

@@ -124,7 +124,9 @@ fn killed_while_a_file_is_made_and_while_it_repairs_it_goes_on_as_if_nothing_wer
     let mut moments = Moments::new("first seconds and repairs");
     let mut lives = Vec::new();
     let count = || -> usize {
-        let of = |camera: &VirtualCamera| read::segments(&scene.volume(), camera.name()).map_or(0, |all| all.len());
+        let of = |camera: &VirtualCamera| {
+            read::segments(&scene.volume(), camera.name()).map_or(0, |all| all.len())
+        };
         scene.cameras.iter().map(of).sum()
     };
     for _ in 0..6 {
