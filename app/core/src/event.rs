@@ -31,7 +31,7 @@ pub enum Event {
 /// What happened to a camera.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CameraEvent {
-    /// PLAY was answered: media may come. Says which tracks will be recorded.
+    /// Media comes: PLAY was answered, and video is on its way. Says which tracks will be recorded.
     Streaming {
         /// A video track will be recorded.
         video: bool,

@@ -39,6 +39,11 @@ const TCP_TIMEOUT_MICROS: u64 = 10_000_000;
 /// cameras were seen at 100 ms and more. TCP needs none.
 const UDP_LATENCY_MS: u32 = 200;
 
+/// By how much sender reports may move a track with each packet, in nanoseconds. A connection's tracks begin at the
+/// arrival of their first packets, and only its first report tells how they really lie to each other. With
+/// B-frames 260 ms were seen: in one step that is a hole in the picture, in these it takes seconds, unseen.
+const SYNC_STEP_NANOS: u64 = 100_000;
+
 /// Receive buffer asked of the kernel for UDP: a 4K keyframe of 1 MB arrives as one burst.
 const UDP_BUFFER_BYTES: i32 = 2 * 1024 * 1024;
 
@@ -133,11 +138,11 @@ impl Session {
         });
         select_streams(&source, &tracks, &report);
         let shared = Shared { feed: feed.clone(), figures: Arc::clone(&figures), timeline: Arc::default() };
-        link_streams(&source, &pipeline, &shared, &report);
-        tell_when_streaming(&source, &tracks, &report);
+        link_streams(&source, &pipeline, &shared, &tracks, &report);
+        tell_if_there_is_no_video(&source, &tracks, &report);
 
         let over = Arc::new(AtomicBool::new(false));
-        let watch = watch_bus(&pipeline, request, &report, &over)?;
+        let watch = watch_bus(&pipeline, request, &tracks, &report, &over)?;
         if pipeline.set_state(gst::State::Playing).is_err() {
             report(CameraEvent::Failed(Failure::Internal));
         }
@@ -219,6 +224,7 @@ fn source(request: &Request) -> Result<gst::Element, BuildError> {
         .property("user-agent", concat!("Holdfast/", env!("CARGO_PKG_VERSION")))
         // Timestamps as the camera made them; see `timeline` for how they are held against arrival.
         .property_from_str("buffer-mode", "none")
+        .property("max-ts-offset-adjustment", SYNC_STEP_NANOS)
         // The core watches for stalls; rtspsrc's own time-out would retry by itself.
         .property("timeout", 0u64);
     let builder = match request.transport {
@@ -264,10 +270,18 @@ fn track_label(media: &str, fields: &gst::StructureRef) -> Label {
     label
 }
 
-fn link_streams(source: &gst::Element, pipeline: &gst::Pipeline, shared: &Shared, report: &Reporter) {
+/// Links each track when its first packet has come, and reports `Streaming` with the video's: rtspsrc's
+/// no-more-pads waits for a packet of every track, and some cameras describe a microphone that never sends.
+fn link_streams(
+    source: &gst::Element,
+    pipeline: &gst::Pipeline,
+    shared: &Shared,
+    tracks: &Arc<Tracks>,
+    report: &Reporter,
+) {
     let pipeline = pipeline.downgrade();
     let shared = shared.clone();
-    let report = Arc::clone(report);
+    let (tracks, report) = (Arc::clone(tracks), Arc::clone(report));
     source.connect_pad_added(move |_, pad| {
         let Some(pipeline) = pipeline.upgrade() else { return };
         let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
@@ -275,32 +289,32 @@ fn link_streams(source: &gst::Element, pipeline: &gst::Pipeline, shared: &Shared
         if let Err(error) = track::link(&pipeline, pad, codec, &shared) {
             log::error!("cannot build the media path for {}: {error}", codec.encoding);
             report(CameraEvent::Failed(Failure::Internal));
+        } else if codec.kind == TrackKind::Video {
+            report(CameraEvent::Streaming { video: true, audio: tracks.audio.load(Ordering::Acquire) });
         }
     });
 }
 
-fn tell_when_streaming(source: &gst::Element, tracks: &Arc<Tracks>, report: &Reporter) {
+/// A camera that has sound alone gives rtspsrc nothing to complain of.
+fn tell_if_there_is_no_video(source: &gst::Element, tracks: &Arc<Tracks>, report: &Reporter) {
     let tracks = Arc::clone(tracks);
     let report = Arc::clone(report);
     source.connect_no_more_pads(move |_| {
-        let video = tracks.video.load(Ordering::Acquire);
-        let audio = tracks.audio.load(Ordering::Acquire);
-        report(if video {
-            CameraEvent::Streaming { video, audio }
-        } else {
-            CameraEvent::Failed(Failure::NothingRecordable)
-        });
+        if !tracks.video.load(Ordering::Acquire) {
+            report(CameraEvent::Failed(Failure::NothingRecordable));
+        }
     });
 }
 
 fn watch_bus(
     pipeline: &gst::Pipeline,
     request: &Request,
+    tracks: &Arc<Tracks>,
     report: &Reporter,
     over: &Arc<AtomicBool>,
 ) -> Result<gst::bus::BusWatchGuard, BuildError> {
     let bus = pipeline.bus().ok_or_else(|| BuildError { what: "a pipeline without a bus".into() })?;
-    let report = Arc::clone(report);
+    let (tracks, report) = (Arc::clone(tracks), Arc::clone(report));
     let over = Arc::clone(over);
     let (camera, url) = (request.camera.clone(), request.url.clone());
     bus.add_watch_local(move |_, message| {
@@ -309,6 +323,11 @@ fn watch_bus(
             gst::MessageView::Error(error) => {
                 tell_support(&camera, &url, error);
                 match failure::classify(error) {
+                    // rtspsrc says the same when it was refused every track (461) as when it wanted none. It
+                    // wanted one: what is missing is a common transport.
+                    Verdict::Certain(Failure::NothingRecordable) if tracks.video.load(Ordering::Acquire) => {
+                        report(CameraEvent::Failed(Failure::UnsupportedTransport));
+                    }
                     Verdict::Certain(failure) => report(CameraEvent::Failed(failure)),
                     Verdict::NoConnection => diagnose(&url, &report, &over),
                 }

@@ -26,6 +26,11 @@ const SLEW_PER_SECOND: i64 = 1_000_000;
 /// second that time in files is to be true to.
 const JUMP: i64 = 400_000_000;
 
+/// A connection's first picture is of now if it comes later than this: raw time begins with whatever the camera sends,
+/// and a stalled one sends reports alone, for as long as it likes. Less is the time that a busy machine takes to
+/// build the media path, and what has come meanwhile follows in one burst.
+const FIRST_PICTURE: i64 = 2_000_000_000;
+
 /// The offset of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
@@ -46,10 +51,12 @@ struct Window {
 impl Timeline {
     /// Presentation time of a video unit of raw time `raw` that arrived at `arrival`.
     pub fn video(&mut self, raw: Mono, arrival: Mono) -> Mono {
+        let is_first = self.before.is_none();
         self.slew(arrival);
         let lateness = difference(arrival, self.shift(raw));
-        if lateness < -JUMP {
-            // Nothing arrives before it was sent: such a stamp is wrong at once, a late one only if all are.
+        if lateness < -JUMP || (is_first && lateness > FIRST_PICTURE) {
+            // Nothing arrives before it was sent: such a stamp is wrong at once, a late one only if all are, or
+            // if it is a connection's first.
             self.jump(lateness);
         } else {
             self.watch(arrival, lateness);
@@ -167,6 +174,26 @@ mod tests {
         let raw = |truth: i64| if truth >= 20 * SECOND { truth - 5 * SECOND } else { truth };
         let (error, _) = run(120, raw, |_| 1_000_000);
         assert!(error < 20_000, "{error} µs off");
+    }
+
+    #[test]
+    fn a_connection_whose_first_picture_comes_late_does_not_date_it_back() {
+        let mut timeline = Timeline::default();
+        for frame in 0..50 {
+            let raw = at(frame * SECOND / 25);
+            let arrival = at(frame * SECOND / 25 + 9 * SECOND);
+            assert_eq!(timeline.video(raw, arrival), arrival, "frame {frame}");
+        }
+    }
+
+    #[test]
+    fn a_burst_at_the_beginning_is_not_taken_for_a_late_first_picture() {
+        // The media path took 500 ms to be built: what came meanwhile arrives at once.
+        let mut timeline = Timeline::default();
+        for frame in 0..100 {
+            let raw = at(frame * SECOND / 25);
+            assert_eq!(timeline.video(raw, raw.max(at(SECOND / 2))), raw, "frame {frame}");
+        }
     }
 
     #[test]
