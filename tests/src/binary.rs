@@ -23,9 +23,7 @@ pub fn binary() -> Result<PathBuf, LabError> {
     let path = found.ok_or_else(|| refused("is not built"))?;
     match newer_source(&path) {
         None => Ok(path),
-        Some(source) => {
-            Err(refused(&format!("{} is older than {}", path.display(), source.display())))
-        }
+        Some(source) => Err(refused(&format!("{} is older than {}", path.display(), source.display()))),
     }
 }
 

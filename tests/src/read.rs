@@ -240,7 +240,8 @@ pub fn plays(path: &Path) -> Result<(), LabError> {
     let output = run(Command::new("ffmpeg")
         .args(["-v", "error", "-nostdin", "-i"])
         .arg(path)
-        .args(["-f", "null", "-"]));
+        // Times as they are in the file: ffmpeg would round them to a frame rate that it guesses.
+        .args(["-fps_mode", "passthrough", "-enc_time_base", "-1", "-f", "null", "-"]));
     output.map(|_| ())
 }
 

@@ -109,7 +109,8 @@ impl CameraReport {
         let name = &self.camera;
         let in_gaps: i64 = self.gaps.iter().map(|gap| gap.micros).sum();
         if in_gaps != self.missing {
-            faults.push(format!("{name}: its gaps are {in_gaps} µs, its missing time is {} µs", self.missing));
+            faults
+                .push(format!("{name}: its gaps are {in_gaps} µs, its missing time is {} µs", self.missing));
         }
         let owed = self.until - self.since;
         if (self.durable + in_gaps - owed).abs() > SHOWN_TO_MICROS {
@@ -118,8 +119,10 @@ impl CameraReport {
         }
         let exact = (self.durable + in_gaps).max(1);
         if self.millipercent != self.durable.saturating_mul(100_000) / exact {
-            faults.push(format!("{name}: {} µs of {exact} µs are not {} thousandths of a percent",
-                self.durable, self.millipercent));
+            faults.push(format!(
+                "{name}: {} µs of {exact} µs are not {} thousandths of a percent",
+                self.durable, self.millipercent
+            ));
         }
         let mut at = self.since;
         for gap in &self.gaps {

@@ -113,7 +113,8 @@ impl Stage {
             match read::ffprobe_ok(&path) {
                 Ok(probe) => {
                     let tags = &probe["format"]["tags"];
-                    let says = |tag: &str, what: &str| tags[tag].as_str().is_some_and(|text| text.contains(what));
+                    let says =
+                        |tag: &str, what: &str| tags[tag].as_str().is_some_and(|text| text.contains(what));
                     if volume.len() != 32 || !says("title", camera.name()) || !says("comment", &volume) {
                         findings.push(format!("{} does not say whose it is: {tags}", path.display()));
                     }

@@ -146,7 +146,10 @@ fn times(samples: &[(&PathBuf, &Footage, &VideoSample)], fps: u32, owed: &[SentF
         let between = pair[0].1.min(pair[1].1)..pair[0].1.max(pair[1].1);
         if step > 2 * frame && withheld.range(between).next().is_none() {
             let (one, other) = (pair[0].1, pair[1].1);
-            findings.push(format!("a hole of {} ms between frames {one} and {other} {border} {place}", step / 1000));
+            findings.push(format!(
+                "a hole of {} ms between frames {one} and {other} {border} {place}",
+                step / 1000
+            ));
         } else if step < frame / 4 {
             let (one, other) = (pair[0].1, pair[1].1);
             findings.push(format!("frames {one} and {other} only {step} µs apart {border} {place}"));

@@ -10,7 +10,7 @@ use holdfast_tests::{hearing, read};
 use std::time::Duration;
 
 /// Frames of a minute, at 25 frames a second.
-const MINUTE: usize = 52 * 5;
+const MINUTE: usize = 60 * 25;
 
 /// The longest that a file of 10 s may be: it ends at the first keyframe after that, here one a second.
 const LONGEST_FILE: u64 = 12_000_000_000;
@@ -45,7 +45,7 @@ fn every_frame_of_a_minute_of_four_cameras_is_in_the_files_once_in_order_at_its_
         findings.extend(stage.judge(camera, stop).unwrap());
         let name = camera.name();
         let parts = stage.footage(name).unwrap();
-        assert!(parts.len() >= 1, "{name}: {} files, too few borders", parts.len());
+        assert!(parts.len() >= 5, "{name}: {} files, too few borders", parts.len());
         for (path, footage) in &parts {
             let last = footage.video.iter().map(|sample| sample.pts).max().unwrap_or(0);
             if last > LONGEST_FILE {
@@ -55,7 +55,8 @@ fn every_frame_of_a_minute_of_four_cameras_is_in_the_files_once_in_order_at_its_
             assert_eq!(streams, 1 + usize::from(camera.sound() != Sound::None), "{name}");
         }
         if let Sound::Sends(codec) = camera.sound() {
-            findings.extend(hearing::continuity(codec, &parts).into_iter().map(|said| format!("{name}: {said}")));
+            findings
+                .extend(hearing::continuity(codec, &parts).into_iter().map(|said| format!("{name}: {said}")));
         }
         // What is not durable is the time until the first keyframe, and nothing else.
         let account = report.camera(name).unwrap();
