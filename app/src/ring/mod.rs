@@ -9,8 +9,9 @@
 //! 1. A GOP is the smallest thing that is dropped. Access units before the first keyframe are not kept.
 //! 2. A GOP stays until all of it is durable ([`Reader::release`]), so that another volume, or the same
 //!    one after a fault, can begin at its keyframe ([`Ring::attach`] starts at the oldest GOP held).
-//! 3. Bytes and time are bounded by [`Limits`]. What no longer fits is dropped from the oldest GOP that
-//!    the reader has not begun, and every dropped span is told ([`Ring::take_drops`]).
+//! 3. Bytes and time are bounded by [`Limits`]. Where they are exceeded, what is durable goes first; then the
+//!    oldest GOP that the reader has not begun is dropped, and every dropped span is told
+//!    ([`Ring::take_drops`]).
 //! 4. The lock is held for moves of references alone, never for I/O.
 
 mod unit;
@@ -66,6 +67,8 @@ struct Gop {
     after_drop: bool,
     /// Position of `units[0]`.
     first: u64,
+    /// Its keyframe was let go: what is left of it is for the reader that has begun it.
+    beheaded: bool,
     units: Vec<AccessUnit>,
     bytes: usize,
 }
@@ -85,7 +88,7 @@ impl Gop {
 enum Intake {
     /// No connection.
     Closed,
-    /// Connected; nothing is kept until a keyframe comes. `since_drop` if that is because of a drop.
+    /// Connected; nothing is kept until a keyframe comes. `dropping` if that is because of a drop.
     Waiting { dropping: Option<Dropped> },
     /// The newest GOP grows.
     Growing,
@@ -98,6 +101,8 @@ struct Cursor {
     generation: u64,
     /// Next position to read.
     next: u64,
+    /// What it read before this position, it has made durable.
+    durable: u64,
     /// Connection of the unit read last, until its end was told.
     connection: Option<u64>,
 }
@@ -166,8 +171,9 @@ impl Ring {
         let mut inner = self.lock();
         inner.generations += 1;
         let generation = inner.generations;
+        inner.drop_beheaded();
         let next = inner.gops.front().map_or(inner.next_position, |gop| gop.first);
-        inner.cursor = Some(Cursor { generation, next, connection: None });
+        inner.cursor = Some(Cursor { generation, next, durable: next, connection: None });
         Reader { ring: Arc::clone(self), generation }
     }
 
@@ -246,6 +252,7 @@ impl Inner {
                 connection: self.connection,
                 after_drop: dropped.is_some(),
                 first: self.next_position,
+                beheaded: false,
                 units: Vec::new(),
                 bytes: 0,
             });
@@ -261,8 +268,12 @@ impl Inner {
     /// Drops whole GOPs until the limits hold again or nothing more can be dropped.
     fn shrink(&mut self, limits: &Limits) {
         while self.bytes > limits.bytes || self.span() > limits.time {
+            if self.behead() {
+                continue;
+            }
             let read_up_to = self.cursor.as_ref().map_or(0, |cursor| cursor.next);
-            let Some(victim) = self.gops.iter().position(|gop| gop.first >= read_up_to) else {
+            let Some(victim) = self.gops.iter().position(|gop| gop.first >= read_up_to && !gop.beheaded)
+            else {
                 self.cut_newest_short(read_up_to);
                 return;
             };
@@ -287,6 +298,51 @@ impl Inner {
                 bytes: gop.bytes as u64,
             });
         }
+    }
+
+    /// Nobody but the reader that had begun it can use a GOP without its keyframe: for another reader what is
+    /// left of it is dropped, and told. One that still grows begins again at its next keyframe.
+    fn drop_beheaded(&mut self) {
+        if !self.gops.front().is_some_and(|gop| gop.beheaded) {
+            return;
+        }
+        let Some(gop) = self.gops.pop_front() else { return };
+        self.bytes -= gop.bytes;
+        let next = self.gops.front().and_then(|next| next.units.first()).map(|unit| unit.pts);
+        let newest = gop.units.iter().map(|unit| unit.pts).max();
+        let from = gop.units.iter().map(|unit| unit.pts).min().or(self.newest).unwrap_or_default();
+        let drop = Dropped {
+            from,
+            to: next.or(newest).unwrap_or(from),
+            units: gop.video_units(0),
+            bytes: gop.bytes as u64,
+        };
+        if let Some(next) = self.gops.front_mut() {
+            next.after_drop = true;
+            self.tell_drop(drop);
+        } else if matches!(self.intake, Intake::Growing) {
+            self.intake = Intake::Waiting { dropping: Some(drop) };
+        } else {
+            self.tell_drop(drop);
+        }
+    }
+
+    /// Lets go of what is durable of the oldest GOP, where that is not all of it: a GOP larger than the ring
+    /// must not cost the footage that follows while the disk keeps up. Whether anything went.
+    fn behead(&mut self) -> bool {
+        let durable = self.cursor.as_ref().map_or(0, |cursor| cursor.durable);
+        let Some(gop) = self.gops.front_mut() else { return false };
+        let count = usize::try_from(durable.saturating_sub(gop.first)).unwrap_or(usize::MAX);
+        let count = count.min(gop.units.len());
+        if count == 0 {
+            return false;
+        }
+        let bytes: usize = gop.units.drain(..count).map(|unit| unit.len()).sum();
+        gop.first += count as u64;
+        gop.beheaded = true;
+        gop.bytes -= bytes;
+        self.bytes -= bytes;
+        true
     }
 
     /// The newest GOP alone exceeds the limits and nobody has begun it: it goes whole, and with it all
@@ -365,7 +421,7 @@ impl Reader {
             if left == 0 {
                 return true;
             }
-            if gop.first >= cursor.next {
+            if gop.first >= cursor.next && !gop.beheaded {
                 let same = cursor.connection == Some(gop.connection);
                 if !same && cursor.connection.is_some() {
                     into.push(Item::End);
@@ -396,8 +452,9 @@ impl Reader {
     /// Everything before `position` is durable: GOPs that lie wholly before it are let go.
     pub fn release(&mut self, position: u64) {
         let mut inner = self.ring.lock();
-        if inner.cursor.as_ref().is_none_or(|cursor| cursor.generation != self.generation) {
-            return;
+        match inner.cursor.as_mut().filter(|cursor| cursor.generation == self.generation) {
+            Some(cursor) => cursor.durable = cursor.durable.max(position.min(cursor.next)),
+            None => return,
         }
         let growing = matches!(inner.intake, Intake::Growing);
         loop {

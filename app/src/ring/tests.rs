@@ -187,6 +187,44 @@ fn a_gop_larger_than_the_ring_goes_whole_and_recording_goes_on_at_the_next_keyfr
 }
 
 #[test]
+fn a_gop_larger_than_the_ring_costs_nothing_while_the_disk_keeps_up() {
+    let ring = ring(1000, 60_000);
+    let input = ring.connect();
+    let mut reader = ring.attach();
+    let mut came = 0;
+    for frame in 0..200 {
+        input.push(video(frame, frame % 50 == 0, 40 + 100 * usize::from(frame % 50 == 0)));
+        let mut items = Vec::new();
+        assert!(reader.read(&mut items, 1000));
+        for item in items {
+            if let Item::Unit(position, _) = item {
+                came += 1;
+                reader.release(position + 1);
+            }
+        }
+    }
+    assert_eq!((came, ring.take_drops()), (200, vec![]));
+}
+
+#[test]
+fn what_is_left_of_a_gop_without_its_keyframe_is_dropped_for_another_reader_and_told() {
+    let ring = ring(1000, 60_000);
+    let input = ring.connect();
+    let mut reader = ring.attach();
+    (0..10).for_each(|frame| input.push(video(frame, frame == 0, 100)));
+    let mut items = Vec::new();
+    reader.read(&mut items, 1000);
+    reader.release(6);
+    input.push(video(10, false, 100));
+    assert_eq!(ring.bytes(), 500, "the six durable ones went, four and the new one stay");
+    let mut other = ring.attach();
+    input.push(video(11, false, 100));
+    input.push(video(12, true, 100));
+    assert_eq!(read(&mut other), "g 12");
+    assert_eq!(ring.take_drops().iter().map(|drop| drop.units).sum::<u32>(), 6, "frames 6 to 11");
+}
+
+#[test]
 fn a_ring_without_a_reader_counts_everything_as_unread_again() {
     let ring = ring(2000, 60_000);
     let input = ring.connect();
@@ -255,8 +293,11 @@ proptest! {
                 Step::Push { keyframe, size } => {
                     started |= keyframe;
                     taken += u64::from(started);
+                    let before = durable_positions(&ring);
                     input.push(video(frame, keyframe, size));
                     frame += 1;
+                    let after = durable_positions(&ring);
+                    released += before.iter().filter(|position| !after.contains(position)).count() as u64;
                     prop_assert!(ring.bytes() <= limit + reading_bytes, "{} bytes held", ring.bytes());
                 }
                 Step::Reconnect => {
@@ -315,4 +356,12 @@ proptest! {
 /// Units held.
 fn count(ring: &Ring) -> u64 {
     ring.lock().gops.iter().map(|gop| gop.units.len() as u64).sum()
+}
+
+/// Positions of the units held that are durable.
+fn durable_positions(ring: &Ring) -> Vec<u64> {
+    let inner = ring.lock();
+    let durable = inner.cursor.as_ref().map_or(0, |cursor| cursor.durable);
+    let positions = inner.gops.iter().flat_map(|gop| gop.first..gop.next_position());
+    positions.filter(|position| *position < durable).collect()
 }

@@ -73,6 +73,7 @@ fn job(root: &Path) -> Job {
         cameras: vec![name("yard")],
         session: Id128([1; 16]),
         boot: Id128([2; 16]),
+        knowledge: Knowledge::Unknown,
         new_volume: Id128([3; 16]),
         limits: Limits { segment: Duration::from_secs(10), fragment: Duration::from_secs(1) },
         anchor: Anchor { mono: Mono(START), wall: Wall::from_secs(WALL), trusted: true },
