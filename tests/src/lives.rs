@@ -175,3 +175,67 @@ pub fn differences(before: &Answer, after: &Answer, causes: &[&str], tolerance: 
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::answer::{CameraAnswer, Hole};
+
+    const SECOND: i64 = 1_000_000;
+
+    fn hole(from: i64, to: i64, causes: &[&str]) -> Hole {
+        Hole { from, to, causes: causes.iter().map(|cause| (*cause).to_owned()).collect() }
+    }
+
+    fn found(told: Vec<Hole>) -> usize {
+        let mut findings = Vec::new();
+        let holes = [(10 * SECOND, 12 * SECOND), (20 * SECOND, 21 * SECOND)];
+        judge_holes(told, &holes, 140_000, ("crashed", &["crashed", "starting"]), &mut |text| {
+            findings.push(text)
+        });
+        findings.len()
+    }
+
+    #[test]
+    fn holes_that_are_not_those_of_the_files_are_found() {
+        let right = || {
+            vec![
+                hole(10 * SECOND + 50_000, 12 * SECOND, &["crashed", "starting"]),
+                hole(20 * SECOND, 21 * SECOND - 100_000, &["crashed"]),
+            ]
+        };
+        assert_eq!(found(right()), 0);
+        let with = |at: usize, other: Hole| {
+            let mut told = right();
+            told[at] = other;
+            found(told)
+        };
+        assert_eq!(with(0, hole(9 * SECOND, 12 * SECOND, &["crashed"])), 1, "too early");
+        assert_eq!(with(1, hole(20 * SECOND, 22 * SECOND, &["crashed"])), 1, "too long");
+        assert_eq!(with(1, hole(20 * SECOND, 21 * SECOND, &["starting"])), 1, "another cause");
+        assert_eq!(with(0, hole(10 * SECOND, 12 * SECOND, &["crashed", "lost"])), 1, "a cause that was not");
+        assert_eq!(found(right().split_off(1)), 1, "one is not told");
+        let begun = hole(0, SECOND, &["starting"]);
+        assert_eq!(found(std::iter::once(begun.clone()).chain(right()).collect()), 0, "before all footage");
+        let doubled = vec![begun.clone(), begun];
+        assert_eq!(found(doubled.into_iter().chain(right()).collect()), 1, "one too many");
+    }
+
+    #[test]
+    fn two_accounts_that_differ_in_spans_or_causes_are_told_apart() {
+        let answer = |from: i64, cause: &str| {
+            let gap = Gap { from, to: 5 * SECOND, cause: cause.to_owned(), detail: cause.to_owned() };
+            let durable = 10 * SECOND - (5 * SECOND - from);
+            let (since, until, missing) = (0, 10 * SECOND, 5 * SECOND - from);
+            let camera = "a".to_owned();
+            let camera = CameraAnswer { camera, since, until, durable, missing, gaps: vec![gap] };
+            Answer { code: Some(0), cameras: vec![camera], problems: Vec::new() }
+        };
+        let same = |other: &Answer| differences(&answer(3 * SECOND, "crashed"), other, &["crashed"], 100_000);
+        assert_eq!(same(&answer(3 * SECOND + 90_000, "crashed")), [""; 0]);
+        assert!(!same(&answer(3 * SECOND + 200_000, "crashed")).is_empty(), "another span");
+        assert_eq!(same(&answer(3 * SECOND, "unknown")).len(), 1, "another cause");
+        let nothing = Answer { code: Some(0), cameras: Vec::new(), problems: Vec::new() };
+        assert_eq!(same(&nothing), ["a: not known any more"]);
+    }
+}

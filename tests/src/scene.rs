@@ -141,8 +141,9 @@ impl Scene {
         }
         let halves = files.split_at(files.len() / 2);
         let judged = std::thread::scope(|scope| {
-            let other = scope.spawn(|| halves.0.iter().filter_map(complaint).collect::<Vec<_>>());
-            let mut complaints: Vec<String> = halves.1.iter().filter_map(complaint).collect();
+            let other =
+                scope.spawn(|| halves.0.iter().filter_map(|path| complaint(path)).collect::<Vec<_>>());
+            let mut complaints: Vec<String> = halves.1.iter().filter_map(|path| complaint(path)).collect();
             complaints.extend(other.join().unwrap_or_else(|_| vec!["a judge panicked".to_owned()]));
             complaints
         });
@@ -176,7 +177,7 @@ pub fn make_folder(path: &Path) -> Result<(), LabError> {
         .map_err(|source| LabError::Io { doing: format!("making {}", path.display()), source })
 }
 
-fn complaint(path: &PathBuf) -> Option<String> {
+fn complaint(path: &Path) -> Option<String> {
     let said = read::ffprobe_ok(path).map(|_| ()).and_then(|()| read::plays(path));
     said.err().map(|error| format!("{}: {error}", path.display()))
 }
