@@ -6,6 +6,7 @@
 # Bash's own SECONDS would be set by ours: the script gets it as an argument.
 unexport SECONDS
 SECONDS ?=
+ROUNDS ?=
 DIR ?=
 SUITE ?= bookworm
 TARGETS ?= check test
@@ -22,8 +23,8 @@ test: ## every test
 check: ## format, rules, shellcheck, clippy, documentation, dependencies
 	@scripts/check.sh
 
-bench: ## Holdfast, ffmpeg and gst-launch side by side: CPU, memory, writes
-	@scripts/bench.sh
+bench: ## Holdfast, ffmpeg and gst-launch side by side: CPU, memory, writes  [SECONDS=60] [ROUNDS=2]
+	@scripts/bench.sh $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
 doc: ## the crates' documentation, into target/doc
 	@scripts/doc.sh

@@ -22,6 +22,7 @@ run,test,bench   gstreamer1.0-plugins-ugly        x264enc: the virtual cameras' 
 run,test,bench   gstreamer1.0-libav               avenc_aac: the virtual cameras' AAC
 run,test,bench   ffmpeg                           ffprobe is the player that the files are judged by; ffmpeg is the bench's rival
 bench            gstreamer1.0-tools               gst-launch-1.0: the bench's plain pipeline
+bench            strace                           counts the recorder's syncs, after its window
 check            shellcheck                       the linter of these scripts
 check            git                              the checks read the list of tracked files
 clean-root       mmdebstrap                       makes the empty Debian

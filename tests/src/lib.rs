@@ -22,12 +22,14 @@
 //! | [`scene`] | cameras, a volume and the recorder's lives, for tests of crashes and of volumes |
 //! | [`verify`] | what was sent against what was recorded |
 //! | [`hearing`] | sound against picture: nothing missing, both at one time |
+//! | [`bench`] | Holdfast measured beside its rivals |
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub mod answer;
+pub mod bench;
 pub mod binary;
 pub mod boxes;
 mod cache;

@@ -1,7 +1,8 @@
-//! `lab`: virtual cameras by hand, and the body of `make run`.
+//! `lab`: virtual cameras by hand, and the bodies of `make run` and `make bench`.
 //!
-//! Exit status: 0 if all went well, 1 if footage is missing or something failed, 2 for wrong usage.
+//! Exit status: 0 if all went well, 1 if footage is missing, a target missed or something failed, 2 for wrong usage.
 
+mod bench;
 mod cameras;
 mod run;
 
@@ -38,6 +39,8 @@ enum Command {
     },
     /// Encode the clips of every profile into the clip cache
     Clips,
+    /// Measure Holdfast, ffmpeg and gst-launch side by side on the same six virtual cameras
+    Bench(bench::Options),
     /// Record four virtual cameras, then compare what was recorded with what was sent
     Run {
         /// Stop after so many seconds; without it, run until interrupted
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
             Command::Cameras { count, profile, port_base } => {
                 cameras::serve(profile, count, port_base).map(|()| true)
             }
+            Command::Bench(options) => bench::run(options),
             Command::Clips => cameras::make_clips().map(|()| true),
             Command::Run { seconds, dir, holdfast } => run::run(seconds, &dir, holdfast),
         });
