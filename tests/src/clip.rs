@@ -340,6 +340,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_clip_whose_rate_is_to_be_met_meets_it() {
+        let left_alone = ClipSpec::small(VideoCodec::H264);
+        let exact = ClipSpec { exact_rate: true, ..left_alone };
+        let kbits = |spec| {
+            let clip = Clip::get(spec).unwrap();
+            let size =
+                |frame: &ClipFrame| frame.head.as_ref().map_or(0, |head| head.size()) + frame.tail.size();
+            let bytes: usize = clip.frames.iter().map(size).sum();
+            bytes as f64 * 8.0 * f64::from(spec.fps) / f64::from(spec.frames()) / 1000.0
+        };
+        let (loose, met) = (kbits(left_alone), kbits(exact));
+        assert!((met / f64::from(exact.kbits) - 1.0).abs() <= 0.02, "{met} kbit/s; left to itself: {loose}");
+        let off = (loose / f64::from(exact.kbits) - 1.0).abs();
+        assert!(off > 0.02, "the encoder meets {loose} kbit/s by itself: this test proves nothing");
+    }
+
+    #[test]
     fn the_depth_is_how_far_presentation_lags_behind_decoding() {
         let cases: [(&str, &[u64], &[u32], u32); 4] = [
             ("no B-frames", &[10, 20, 30], &[0, 1, 2], 0),
