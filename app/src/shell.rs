@@ -20,14 +20,15 @@ use gstreamer as gst;
 use heapless::Vec as Bounded;
 use holdfast_core::Appliance;
 use holdfast_core::effect::Effect;
-use holdfast_core::event::{CameraEvent, Event};
-use holdfast_core::settings::{CameraIndex, CameraSettings, Settings};
+use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
+use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, VolumeIndex};
 use holdfast_core::time::Anchor;
 
 use crate::config::Config;
 use crate::host::{clock, message_ids as ids};
 use crate::ingest;
 use crate::view::{Mode, View};
+use crate::writer::Report;
 use cameras::Cameras;
 use volumes::Volumes;
 
@@ -44,7 +45,7 @@ pub(crate) enum Message {
     /// From a camera's session; stale if another session has begun since.
     Session(CameraIndex, u64, CameraEvent),
     /// From a volume's writer; stale if another writer has begun since.
-    Writer(holdfast_core::settings::VolumeIndex, u64, Event),
+    Writer(VolumeIndex, u64, Report),
 }
 
 /// The way to the loop, from any thread.
@@ -155,8 +156,8 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
 
 async fn receive(shell: Rc<RefCell<Shell>>, mut inbox: UnboundedReceiver<Message>) {
     while let Ok(message) = inbox.recv().await {
-        let event = shell.borrow().event_of(message);
-        if let Some(event) = event {
+        let events = shell.borrow().events_of(message);
+        for event in events {
             handle(&shell, event);
         }
     }
@@ -165,7 +166,8 @@ async fn receive(shell: Rc<RefCell<Shell>>, mut inbox: UnboundedReceiver<Message
 /// One turn: the event to the core, its effects to the world, the timer to its next time-out.
 fn handle(shell: &Rc<RefCell<Shell>>, event: Event) {
     let mut this = shell.borrow_mut();
-    this.cameras.note(&event);
+    let anchor = this.volumes.anchor();
+    this.cameras.note(&event, anchor);
     this.volumes.note(&event);
     say::event(&event, &this.cameras, &this.volumes);
     this.core.handle(clock::now(), event);
@@ -206,16 +208,34 @@ fn figures(shell: &Rc<RefCell<Shell>>) {
 }
 
 impl Shell {
-    /// What a message means for the core; `None` if it comes from something that was replaced since.
-    fn event_of(&self, message: Message) -> Option<Event> {
+    /// What a message means for the core: nothing, if it comes from something that was replaced since.
+    fn events_of(&self, message: Message) -> Vec<Event> {
         match message {
-            Message::Event(event) => Some(event),
-            Message::Session(camera, generation, event) => {
-                self.cameras.is_current(camera, generation).then_some(Event::Camera(camera, event))
+            Message::Event(event) => vec![event],
+            Message::Session(camera, generation, event) if self.cameras.is_current(camera, generation) => {
+                vec![Event::Camera(camera, event)]
             }
-            Message::Writer(volume, generation, event) => {
-                self.volumes.is_current(volume, generation).then_some(event)
+            Message::Writer(volume, generation, report) if self.volumes.is_current(volume, generation) => {
+                match report {
+                    Report::Event(event) => {
+                        // What the ring dropped before this footage is told before it, or the hole would be
+                        // laid to the network.
+                        let mut events = match &event {
+                            Event::Volume(_, VolumeEvent::Stored { camera, .. }) => {
+                                self.cameras.drops(*camera, self.volumes.anchor())
+                            }
+                            _ => Vec::new(),
+                        };
+                        events.push(event);
+                        events
+                    }
+                    Report::Drained => {
+                        self.volumes.end(volume);
+                        Vec::new()
+                    }
+                }
             }
+            Message::Session(..) | Message::Writer(..) => Vec::new(),
         }
     }
 

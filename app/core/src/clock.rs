@@ -9,16 +9,16 @@
 //! would otherwise never be trusted. The cost: a clock that is wrong but after the floor is believed until it is set,
 //! and setting it is told by the step. So `ClockSynchronised` is only one more occasion to look at the clocks.
 //!
-//! Numbers: files are to agree with the wall clock to 0.5 s. A difference above 100 ms sets a new anchor, so a
-//! segment that began just before is wrong by 100 ms, and by what a slewing clock (500 ppm) adds in its
-//! 60 s, 30 ms: well under 0.5 s. Below 100 ms the reading of the two clocks under load would be
-//! mistaken for a step. Above 2 s a person sees it in the times of files: the ledgers and an alarm tell it.
+//! Numbers: files are to agree with the wall clock to 0.5 s, and to part at their borders by no more than a frame. A
+//! difference above 30 ms sets a new anchor: a clock that is slewed (500 ppm at most) differs by that much
+//! after 60 s, so each segment's border takes up a frame's length, which is no gap (`account`'s tolerance is
+//! 100 ms). Below it the reading of the two clocks, which the shell bounds by 1 ms, would matter. Above 2 s a person sees it in the times of files: the ledgers and an alarm tell it.
 
 use crate::settings::Settings;
 use crate::time::{Anchor, Mono, Now, Wall};
 
 /// Differences up to this are left alone, in microseconds.
-const TOLERATED: u64 = 100_000;
+const TOLERATED: u64 = 30_000;
 
 /// Corrections up to this are silent, in microseconds.
 const HARMLESS: u64 = 2_000_000;

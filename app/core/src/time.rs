@@ -64,4 +64,10 @@ impl Anchor {
         let distance = (mono.0 as i128 - self.mono.0 as i128).div_euclid(1000);
         Wall(self.wall.0.saturating_add(distance as i64))
     }
+
+    /// The monotonic moment of a wall time, before or after the anchor; the clock's start at the earliest.
+    pub const fn mono_at(&self, wall: Wall) -> Mono {
+        let nanos = self.mono.0 as i128 + (wall.0 as i128 - self.wall.0 as i128) * 1000;
+        Mono(if nanos < 0 { 0 } else { nanos as u64 })
+    }
 }

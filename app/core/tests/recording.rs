@@ -381,13 +381,23 @@ fn a_device_without_a_battery_clock_accounts_in_true_time_once_it_knows_it() {
 }
 
 #[test]
-fn a_small_correction_of_the_clock_is_no_loss_either() {
+fn a_hole_that_a_correction_of_the_clock_left_is_called_so() {
     let mut world = World::recording();
     world.set_clock(1.5);
     world.at(3.0);
     world.forget();
     world.stored(3.5, 4.5);
     world.expect_of("gap", &["3.0 ledger0: cam0 gap 2.0..3.5 ClockStepped"]);
+}
+
+#[test]
+fn a_clock_that_is_slewed_leaves_no_gap() {
+    let mut world = World::recording();
+    world.set_clock(0.05);
+    world.at(3.0);
+    world.forget();
+    world.stored(2.05, 3.05);
+    world.expect_of("gap", &[]);
 }
 
 #[test]

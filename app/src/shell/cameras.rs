@@ -7,20 +7,20 @@ use holdfast_core::alarm::{AlarmNotice, AlarmState};
 use holdfast_core::effect::{CameraEffect, CameraStatus};
 use holdfast_core::event::{CameraEvent, Event, Failure, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, Transport};
-use holdfast_core::time::{Anchor, Span, Wall};
+use holdfast_core::time::{Anchor, Mono, Now, Span, Wall};
 
 use super::{Message, Outbox};
 use crate::config::{CameraConfig, Config, Memory};
 use crate::host::{clock, memory};
 use crate::ingest::{Reporter, Request, Session};
-use crate::ring::{Limits, Ring};
+use crate::ring::{Dropped, Limits, Ring};
 use crate::view::{CameraLine, Picture, VolumeLine};
 
 /// All cameras, by index.
 pub(super) struct Cameras {
     parts: Vec<Part>,
     outbox: Outbox,
-    started: Wall,
+    started: Now,
     alarms: HashSet<String>,
 }
 
@@ -39,6 +39,8 @@ struct Part {
 struct Tally {
     micros: i64,
     until: Option<Wall>,
+    /// When the newest footage ended, on the monotonic clock.
+    at: Option<Mono>,
     bytes: u64,
     bytes_before: u64,
     frames: u64,
@@ -62,7 +64,7 @@ impl Cameras {
             status: CameraStatus::Connecting,
             tally: Tally::default(),
         });
-        Cameras { parts: parts.collect(), outbox, started: clock::now().wall, alarms: HashSet::new() }
+        Cameras { parts: parts.collect(), outbox, started: clock::now(), alarms: HashSet::new() }
     }
 
     /// The camera's name; `?` for an index that does not exist.
@@ -93,11 +95,11 @@ impl Cameras {
     }
 
     /// Keeps the tally of what is durable.
-    pub fn note(&mut self, event: &Event) {
+    pub fn note(&mut self, event: &Event, anchor: Anchor) {
         if let Event::Volume(_, VolumeEvent::Stored { camera, span, frames, bytes }) = event
             && let Some(part) = self.parts.get_mut(usize::from(camera.0))
         {
-            part.tally.add(*span, *frames, *bytes);
+            part.tally.add(*span, anchor, *frames, *bytes);
         }
     }
 
@@ -114,11 +116,7 @@ impl Cameras {
         let mut events = Vec::new();
         for (index, part) in (0u8..).zip(&self.parts) {
             let camera = CameraIndex(index);
-            for drop in part.ring.take_drops() {
-                let span = Span::new(anchor.wall_at(drop.from), anchor.wall_at(drop.to));
-                let dropped = CameraEvent::Dropped { span, units: drop.units, bytes: drop.bytes };
-                events.push(Event::Camera(camera, dropped));
-            }
+            events.extend(self.drops(camera, anchor));
             if let Some(session) = &part.session {
                 events.push(Event::Camera(camera, session.figures().event()));
             }
@@ -126,15 +124,25 @@ impl Cameras {
         events
     }
 
+    /// What a camera's ring dropped since this was asked last, as events.
+    pub fn drops(&self, camera: CameraIndex, anchor: Anchor) -> Vec<Event> {
+        let drops = self.ring(camera).map(|ring| ring.take_drops()).unwrap_or_default();
+        let event = |drop: Dropped| {
+            let span = Span::new(anchor.wall_at(drop.from), anchor.wall_at(drop.to));
+            Event::Camera(camera, CameraEvent::Dropped { span, units: drop.units, bytes: drop.bytes })
+        };
+        drops.into_iter().map(event).collect()
+    }
+
     pub fn picture(&mut self, volumes: Vec<VolumeLine>) -> Picture {
-        let (started, now) = (self.started, clock::now().wall);
+        let (started, now) = (self.started, clock::now());
         let mut alarms: Vec<String> = self.alarms.iter().cloned().collect();
         alarms.sort_unstable();
         Picture {
             cameras: self.parts.iter_mut().map(|part| part.line(started, now)).collect(),
             volumes,
             alarms,
-            seconds: now.micros_since(started) as f64 / 1e6,
+            seconds: now.mono.since(started.mono).as_secs_f64(),
         }
     }
 }
@@ -171,11 +179,11 @@ impl Part {
         }
     }
 
-    fn line(&mut self, started: Wall, now: Wall) -> CameraLine {
+    fn line(&mut self, started: Now, now: Now) -> CameraLine {
         let tally = &mut self.tally;
-        // The second that is not durable yet is not missing, as long as the camera records.
-        let until = match (self.status, tally.until) {
-            (CameraStatus::Recording, Some(until)) => until,
+        // The second that is on its way is not missing, as long as the camera records.
+        let until = match (self.status, tally.at) {
+            (CameraStatus::Recording, Some(at)) => at,
             (
                 CameraStatus::Recording
                 | CameraStatus::Connecting
@@ -184,9 +192,9 @@ impl Part {
                 | CameraStatus::BackingOff { .. }
                 | CameraStatus::Stopped,
                 _,
-            ) => now,
+            ) => now.mono,
         };
-        let elapsed = until.micros_since(started).max(1);
+        let elapsed = until.since(started.mono).as_micros().max(1);
         let (bytes, frames) = (tally.bytes - tally.bytes_before, tally.frames - tally.frames_before);
         (tally.bytes_before, tally.frames_before) = (tally.bytes, tally.frames);
         CameraLine {
@@ -203,7 +211,13 @@ impl Part {
 
 impl Tally {
     /// Overlap with what was counted already (a clock set back) is not counted again.
-    fn add(&mut self, span: Span, frames: u32, bytes: u64) {
+    fn add(&mut self, span: Span, anchor: Anchor, frames: u32, bytes: u64) {
+        // A clock that was set back by more than a segment begins a count of its own.
+        let set_back = self.until.is_some_and(|until| until.micros_since(span.to) > 600_000_000);
+        if set_back {
+            self.until = None;
+        }
+        self.at = Some(anchor.mono_at(span.to));
         let from = self.until.map_or(span.from, |until| until.max(span.from));
         self.micros += Span::new(from, span.to).micros();
         self.until = Some(self.until.map_or(span.to, |until| until.max(span.to)));

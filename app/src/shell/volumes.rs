@@ -95,7 +95,7 @@ impl Volumes {
         match effect {
             VolumeEffect::Open => self.open(volume),
             VolumeEffect::Close => match self.writer(volume) {
-                Some(writer) => writer.close(clock::now().wall),
+                Some(writer) => writer.drain(),
                 None => self.report(volume, VolumeEvent::Closed),
             },
             VolumeEffect::Abandon => {
@@ -108,6 +108,13 @@ impl Volumes {
                 }
             }
             VolumeEffect::BackingOff { .. } => {}
+        }
+    }
+
+    /// A writer has drained, and the core has heard of all that it stored: it may end.
+    pub fn end(&self, volume: VolumeIndex) {
+        if let Some(writer) = self.writer(volume) {
+            writer.end(clock::now().wall);
         }
     }
 
@@ -161,9 +168,9 @@ impl Volumes {
         part.generation += 1;
         let generation = part.generation;
         let outbox = self.outbox.clone();
-        let report = Arc::new(move |event| {
+        let report = Arc::new(move |report| {
             // The loop is gone only when the program ends.
-            let _ = outbox.unbounded_send(Message::Writer(volume, generation, event));
+            let _ = outbox.unbounded_send(Message::Writer(volume, generation, report));
         });
         let new_volume = match clock::random_id() {
             Ok(id) => id,

@@ -41,6 +41,9 @@ const TURN: Duration = Duration::from_millis(250);
 /// How often the space on the volume is asked for.
 const SPACE_EVERY: Duration = Duration::from_secs(5);
 
+/// A segment keeps the anchor it began with, unless that was wrong by more than time in files may be.
+const CLOCK_WAS_SET: Duration = Duration::from_millis(500);
+
 /// How footage is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -86,8 +89,10 @@ enum Command {
     Account(Entry),
     /// Segments opened from now on take their wall time from this.
     SetAnchor(Anchor),
-    /// Finish everything, end the session in the ledger, and end.
-    Close(Wall),
+    /// Finish every segment, and say so.
+    Drain,
+    /// End the session in the ledger, and end.
+    End(Wall),
 }
 
 /// Space on the volume, for people.
@@ -107,8 +112,18 @@ pub struct VolumeWriter {
     thread: JoinHandle<()>,
 }
 
+/// What a writer reports.
+#[derive(Debug)]
+pub enum Report {
+    /// A fact for the core.
+    Event(Event),
+    /// Every segment is finished, as [`VolumeWriter::drain`] asked: the loop owes [`VolumeWriter::end`], once
+    /// the core has heard all that was reported before.
+    Drained,
+}
+
 /// Tells the loop what happened. Called from the writer's thread.
-pub type Reporter = Arc<dyn Fn(Event) + Send + Sync>;
+pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
 
 impl VolumeWriter {
     /// Starts the thread. It opens the volume, repairs and reads its ledger, and reports the past of each
@@ -118,12 +133,16 @@ impl VolumeWriter {
         let abandoned = Arc::new(AtomicBool::new(false));
         let space = Arc::new(Space::default());
         let worker = Worker {
-            index: job.index,
             limits: job.limits,
             anchor: job.anchor,
             streams: Vec::new(),
             notes: Notes::default(),
-            voice: Voice { index: job.index, report, abandoned: Arc::clone(&abandoned) },
+            voice: Voice {
+                index: job.index,
+                cameras: job.cameras.clone(),
+                report,
+                abandoned: Arc::clone(&abandoned),
+            },
             space: Arc::clone(&space),
             space_asked: None,
         };
@@ -149,9 +168,14 @@ impl VolumeWriter {
     pub fn set_anchor(&self, anchor: Anchor) {
         self.tell(Command::SetAnchor(anchor));
     }
-    /// Finishes everything; `Closed` or `Faulted` is reported.
-    pub fn close(&self, now: Wall) {
-        self.tell(Command::Close(now));
+    /// Finishes every segment; [`Report::Drained`] or a fault is reported. What the core has to say of the last
+    /// footage can still be [accounted](VolumeWriter::account) then.
+    pub fn drain(&self) {
+        self.tell(Command::Drain);
+    }
+    /// Ends the session; `Closed` or `Faulted` is reported.
+    pub fn end(&self, now: Wall) {
+        self.tell(Command::End(now));
     }
     /// Gives the thread up: from now on it reports nothing, and it ends when the kernel lets it.
     pub fn abandon(&self) {
@@ -176,6 +200,7 @@ impl VolumeWriter {
 /// The writer's way to the loop, silent once abandoned.
 struct Voice {
     index: VolumeIndex,
+    cameras: Vec<Name>,
     report: Reporter,
     abandoned: Arc<AtomicBool>,
 }
@@ -188,9 +213,16 @@ impl Voice {
         self.say(Event::Volume(self.index, event));
     }
     fn say(&self, event: Event) {
+        self.report(Report::Event(event));
+    }
+    fn report(&self, report: Report) {
         if !self.is_abandoned() {
-            (self.report)(event);
+            (self.report)(report);
         }
+    }
+    fn complain(&self, camera: CameraIndex, what: &str) {
+        let name = self.cameras.get(usize::from(camera.0)).map_or("?", Name::as_str);
+        log::error!(CAMERA = name; "{what}");
     }
     fn told(&self, camera: CameraIndex, told: Told) {
         match told {
@@ -201,15 +233,19 @@ impl Voice {
                 bytes: durable.bytes,
             }),
             Told::Unusable(error) => {
-                log::error!("no playable file can be made of a camera's stream: {error}");
+                self.complain(camera, &format!("no playable file can be made of its video: {error}"));
                 self.say(Event::Camera(camera, CameraEvent::Failed(Failure::Garbage)));
+            }
+            Told::NoSound(error) => {
+                self.complain(camera, &format!("its sound cannot be kept, the picture goes on: {error}"));
+                let track = "audio, by its description".try_into().unwrap_or_default();
+                self.say(Event::Camera(camera, CameraEvent::Unsupported { track }));
             }
         }
     }
 }
 
 struct Worker {
-    index: VolumeIndex,
     limits: Limits,
     anchor: Anchor,
     streams: Vec<Stream>,
@@ -267,8 +303,9 @@ impl Worker {
                     }
                     Command::Leave(camera) => self.leave(camera, disk)?,
                     Command::Account(entry) => self.account(entry, disk, cameras)?,
-                    Command::SetAnchor(anchor) => self.anchor = anchor,
-                    Command::Close(now) => return self.close(now, disk),
+                    Command::SetAnchor(anchor) => self.set_anchor(anchor),
+                    Command::Drain => self.drain(disk)?,
+                    Command::End(now) => return disk.end_session(now),
                 }
             }
             if Instant::now() >= next_turn {
@@ -313,6 +350,14 @@ impl Worker {
         Ok(())
     }
 
+    fn set_anchor(&mut self, anchor: Anchor) {
+        let moved = anchor.wall.micros_since(self.anchor.wall_at(anchor.mono)).unsigned_abs();
+        if u128::from(moved) > CLOCK_WAS_SET.as_micros() {
+            self.streams.iter_mut().for_each(Stream::clock_was_set);
+        }
+        self.anchor = anchor;
+    }
+
     fn leave(&mut self, camera: CameraIndex, disk: &mut Disk) -> Result<(), VolumeError> {
         let (leaving, staying) = self.streams.drain(..).partition(|stream| stream.camera == camera);
         self.streams = staying;
@@ -337,12 +382,12 @@ impl Worker {
         disk.account(entry, cameras)
     }
 
-    fn close(&mut self, now: Wall, disk: &mut Disk) -> Result<(), VolumeError> {
+    fn drain(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
         self.pump(disk)?;
         let streams = std::mem::take(&mut self.streams);
         self.finish(streams, Ending::Stopped, disk)?;
-        disk.end_session(now)?;
-        log::debug!("volume {} is closed", self.index.0);
+        disk.sync()?;
+        self.voice.report(Report::Drained);
         Ok(())
     }
 }

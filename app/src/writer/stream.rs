@@ -25,8 +25,8 @@ use crate::volumes::VolumeError;
 /// while a backlog is written.
 const BATCH: usize = 2048;
 
-/// Video held back for this long after its last frame arrived is written without waiting for its
-/// fragment to fill: the camera has paused, and a power cut must not cost what is there.
+/// Video held back for this long after its last frame came is written without waiting for its fragment
+/// to fill: the camera has paused, and a power cut must not cost what is there.
 const PAUSE: Duration = Duration::from_secs(2);
 
 /// Where a stream stands.
@@ -46,6 +46,8 @@ struct Growing {
     tracks: Tracks,
     /// A track began to deliver that the file does not have.
     new_audio: bool,
+    /// The clock was set: what follows is not to carry the old time for longer than to the next keyframe.
+    stale: bool,
 }
 
 /// The tracks that a segment's file was made with.
@@ -64,8 +66,11 @@ pub(super) struct Stream {
     state: State,
     /// The audio track of this connection, once it has delivered.
     audio: Option<Arc<TrackConfig>>,
+    /// One that cannot be kept.
+    refused: Option<Arc<TrackConfig>>,
     reorder_depth: usize,
-    last_arrival: Instant,
+    /// When the last video unit was taken.
+    last_video: Instant,
     /// Position after the last unit held.
     held_to: u64,
     items: Vec<Item>,
@@ -84,8 +89,10 @@ pub(super) struct Context<'a> {
 pub(super) enum Told {
     /// Footage became durable.
     Stored(Durable),
-    /// The camera's own description of its stream makes no playable file. Only this camera is concerned.
+    /// The camera's own description of its video makes no playable file. Only this camera is concerned.
     Unusable(Mp4Error),
+    /// Its sound cannot be kept, as its description is; the picture goes on.
+    NoSound(Mp4Error),
 }
 
 impl Stream {
@@ -97,10 +104,20 @@ impl Stream {
             reader,
             state: State::Idle,
             audio: None,
+            refused: None,
             reorder_depth: 0,
-            last_arrival: Instant::now(),
+            last_video: Instant::now(),
             held_to: 0,
             items: Vec::new(),
+        }
+    }
+
+    /// The wall clock was set: the segment ends at the next keyframe.
+    pub fn clock_was_set(&mut self) {
+        match &mut self.state {
+            State::Growing(growing) => growing.stale = true,
+            // Its file is not made yet: it takes the new time by itself.
+            State::Idle | State::Gathering { .. } => {}
         }
     }
 
@@ -121,7 +138,7 @@ impl Stream {
                 break;
             }
         }
-        if self.last_arrival.elapsed() > PAUSE {
+        if self.last_video.elapsed() > PAUSE {
             self.write_held(None, context)?;
         }
         Ok(true)
@@ -141,13 +158,18 @@ impl Stream {
             Item::Gop { continues: true } => Ok(()),
             Item::Gop { continues: false } => self.finish(Ending::StreamEnded, context),
             Item::End => {
-                self.audio = None;
-                self.finish(Ending::StreamEnded, context)
+                self.finish(Ending::StreamEnded, context)?;
+                // Another connection may be another camera at the same address.
+                (self.audio, self.reorder_depth) = (None, 0);
+                Ok(())
             }
             Item::Unit(position, unit) => {
-                self.last_arrival = Instant::now();
                 match unit.track {
-                    TrackKind::Video => self.prepare_for(&unit, context)?,
+                    TrackKind::Video => {
+                        self.last_video = Instant::now();
+                        self.prepare_for(&unit, context)?;
+                    }
+                    TrackKind::Audio if self.refused.as_ref() == Some(&unit.config) => return Ok(()),
                     TrackKind::Audio if self.audio.as_ref() != Some(&unit.config) => {
                         self.audio = Some(Arc::clone(&unit.config));
                     }
@@ -178,7 +200,7 @@ impl Stream {
         if cut || (unit.keyframe && self.must_cut(unit, context.limits)) {
             self.state = match std::mem::replace(&mut self.state, State::Idle) {
                 State::Growing(growing) => State::Gathering { units: Vec::new(), ending: Some(growing) },
-                other => other,
+                other @ (State::Idle | State::Gathering { .. }) => other,
             };
         }
         Ok(())
@@ -190,6 +212,7 @@ impl Stream {
             State::Idle | State::Gathering { .. } => false,
             State::Growing(growing) => {
                 keyframe.pts.since(growing.segment.start) >= limits.segment
+                    || growing.stale
                     || growing.tracks.video != keyframe.config
                     || growing.new_audio
             }
@@ -255,7 +278,7 @@ impl Stream {
         let Context { disk, anchor, notes, .. } = context;
         let Some(first) = units.first() else { return Ok(Vec::new()) };
         let (start, video) = (first.pts, Arc::clone(&first.config));
-        let tracks = Tracks { video, audio: self.audio.clone() };
+        let mut tracks = Tracks { video, audio: self.audio.clone() };
         let wall = anchor.wall_at(start);
         let (sequence, path) = disk.new_segment(&self.name, wall)?;
         let header = SegmentHeaderV1 {
@@ -270,9 +293,21 @@ impl Stream {
             fallback: false,
             before: notes.before(self.camera, wall),
         };
-        let audio = tracks.audio.as_deref().cloned();
-        let configs = std::iter::once((*tracks.video).clone()).chain(audio).collect();
-        let mut muxer = match SegmentMuxer::new(configs, SegmentHeader::V1(header), self.reorder_depth) {
+        let header = SegmentHeader::V1(header);
+        let made = SegmentMuxer::new(tracks.configs(), header.clone(), self.reorder_depth);
+        let made = match made {
+            Err(error) if tracks.audio.is_some() => {
+                tracks.audio = None;
+                let silent = SegmentMuxer::new(tracks.configs(), header, self.reorder_depth);
+                if silent.is_ok() {
+                    self.refused = self.audio.take();
+                    (context.tell)(self.camera, Told::NoSound(error));
+                }
+                silent
+            }
+            other @ (Ok(_) | Err(_)) => other,
+        };
+        let mut muxer = match made {
             Ok(muxer) => muxer,
             Err(error) => {
                 (context.tell)(self.camera, Told::Unusable(error));
@@ -300,9 +335,10 @@ impl Stream {
         disk.sync()?;
         notes.told(self.camera, wall);
         let file = segment.path().display().to_string();
-        log::debug!(CAMERA = self.name.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_OPENED;
+        let volume = disk.root().display().to_string();
+        log::debug!(CAMERA = self.name.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_OPENED;
             "segment {file} begins");
-        self.state = State::Growing(Box::new(Growing { segment, tracks, new_audio: false }));
+        self.state = State::Growing(Box::new(Growing { segment, tracks, new_audio: false, stale: false }));
         Ok(durable)
     }
 
@@ -318,7 +354,8 @@ impl Stream {
         let segment = growing.segment;
         self.reorder_depth = segment.reorder_depth();
         let file = segment.path().display().to_string();
-        log::debug!(CAMERA = self.name.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_CLOSED;
+        let volume = context.disk.root().display().to_string();
+        log::debug!(CAMERA = self.name.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_CLOSED;
             "segment {file} ends with {} frames, {} bytes", segment.frames, segment.bytes);
         context.disk.append(&Record::SegmentClosed(SegmentClosed {
             sequence: segment.sequence,
@@ -328,6 +365,13 @@ impl Stream {
             bytes: segment.bytes,
             ending,
         }))
+    }
+}
+
+impl Tracks {
+    fn configs(&self) -> Vec<TrackConfig> {
+        let audio = self.audio.as_deref().cloned();
+        std::iter::once((*self.video).clone()).chain(audio).collect()
     }
 }
 

@@ -60,7 +60,7 @@ fn film_with_sound(feed: &Feed, from: u64, to: u64, config: &Arc<TrackConfig>) {
 struct Lab {
     root: PathBuf,
     writer: VolumeWriter,
-    heard: Receiver<Event>,
+    heard: Receiver<Report>,
     stored: Vec<Span>,
 }
 
@@ -99,7 +99,7 @@ impl Lab {
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let event = self.heard.recv_timeout(left).expect("the event comes before the deadline");
-            let Event::Volume(_, event) = event else { panic!("unexpected {event:?}") };
+            let Report::Event(Event::Volume(_, event)) = event else { panic!("unexpected {event:?}") };
             if let VolumeEvent::Stored { span, .. } = &event {
                 self.stored.push(*span);
             }
@@ -117,7 +117,17 @@ impl Lab {
     }
 
     fn close(mut self) -> Vec<Span> {
-        self.writer.close(Wall::from_secs(WALL + 3600));
+        self.writer.drain();
+        let end = Instant::now() + DEADLINE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            match self.heard.recv_timeout(left).expect("it drains before the deadline") {
+                Report::Drained => break,
+                Report::Event(Event::Volume(_, VolumeEvent::Stored { span, .. })) => self.stored.push(span),
+                other => panic!("unexpected {other:?}"),
+            }
+        }
+        self.writer.end(Wall::from_secs(WALL + 3600));
         self.wait(|event| matches!(event, VolumeEvent::Closed));
         self.stored
     }
@@ -286,6 +296,66 @@ fn a_volume_that_was_replaced_gets_not_one_byte_and_another_takes_over_from_the_
     let from = stored.iter().map(|span| span.from).min().unwrap();
     let last = lab.stored.iter().map(|span| span.to).max().unwrap();
     assert!(from <= last, "nothing is missing between {last:?} and {from:?}");
+}
+
+#[test]
+fn sound_with_an_impossible_description_costs_only_the_sound() {
+    let root = tempfile::tempdir().unwrap();
+    let lab = Lab::open(root.path());
+    let (ring, feed) = ring();
+    lab.writer.take(YARD, &ring);
+    let odd = Arc::new(TrackConfig::Aac { codec_data: vec![], rate: 0, channels: 0 });
+    for frame in 0..75 {
+        feed.push(unit(TrackKind::Video, frame * FRAME, frame % 25 == 0, &avc(320)));
+        feed.push(unit(TrackKind::Audio, frame * FRAME, true, &odd));
+    }
+    feed.end();
+    let end = Instant::now() + DEADLINE;
+    let (mut frames, mut told) = (0, 0);
+    while frames < 75 {
+        let left = end.saturating_duration_since(Instant::now());
+        match lab.heard.recv_timeout(left).expect("the picture is stored") {
+            Report::Event(Event::Volume(_, VolumeEvent::Stored { frames: more, .. })) => frames += more,
+            Report::Event(Event::Camera(YARD, CameraEvent::Unsupported { .. })) => told += 1,
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    assert_eq!(told, 1);
+    assert_eq!(segments(root.path()), [(75, 1)]);
+}
+
+#[test]
+fn a_clock_that_was_set_begins_a_new_segment_at_the_next_keyframe() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lab = Lab::open(root.path());
+    let (ring, feed) = ring();
+    lab.writer.take(YARD, &ring);
+    film(&feed, 0, 3, &avc(320));
+    lab.durable(2);
+    let set = Wall::from_secs(WALL + 1_000_003);
+    lab.writer.set_anchor(Anchor { mono: Mono(START + 3 * SECOND), wall: set, trusted: true });
+    film(&feed, 3, 6, &avc(320));
+    let stored = lab.close();
+    assert_eq!(segments(root.path()), [(75, 1), (75, 1)]);
+    assert_eq!(stored.last().map(|span| span.to), Some(Wall::from_secs(WALL + 1_000_006)));
+}
+
+#[test]
+fn what_the_core_says_of_the_last_footage_is_in_the_ledger_before_the_session_ends() {
+    let root = tempfile::tempdir().unwrap();
+    let mut lab = Lab::open(root.path());
+    let gap = Span::new(Wall::from_secs(WALL + 1), Wall::from_secs(WALL + 2));
+    lab.writer.drain();
+    while !matches!(lab.heard.recv_timeout(DEADLINE).expect("it drains"), Report::Drained) {}
+    lab.writer.account(Entry::Gap { camera: YARD, span: gap, cause: holdfast_core::event::Cause::Lost });
+    lab.writer.end(Wall::from_secs(WALL + 3600));
+    lab.wait(|event| matches!(event, VolumeEvent::Closed));
+    let mut records = Vec::new();
+    read_all(root.path(), |record| records.push(record.expect("the ledger is whole"))).unwrap();
+    let place = |fits: fn(&Record) -> bool| records.iter().position(fits);
+    let gap = place(|record| matches!(record, Record::Gap(_)));
+    let end = place(|record| matches!(record, Record::SessionEnded { .. }));
+    assert!(gap.is_some() && gap < end, "{records:?}");
 }
 
 #[test]
