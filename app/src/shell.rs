@@ -22,7 +22,7 @@ use holdfast_core::Appliance;
 use holdfast_core::effect::Effect;
 use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, VolumeIndex};
-use holdfast_core::time::Anchor;
+use holdfast_core::time::{Anchor, Wall};
 
 use crate::config::Config;
 use crate::host::{clock, message_ids as ids};
@@ -35,8 +35,8 @@ use volumes::Volumes;
 /// How often figures of cameras and volumes are taken for the core and for people.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
 
-/// Wall time before this cannot be right: the day this version was finished (2026-11-22).
-const CLOCK_FLOOR: holdfast_core::time::Wall = holdfast_core::time::Wall::from_secs(1_795_305_600);
+/// Wall time before this cannot be right: when this program was built, in seconds since 1970 (`build.rs`).
+const CLOCK_FLOOR: &str = env!("HOLDFAST_BUILT");
 
 /// Something for the loop.
 pub(crate) enum Message {
@@ -60,6 +60,8 @@ pub enum RunError {
     Elements(Vec<&'static str>),
     /// The configuration holds more than one device can do; `holdfast check` says so first.
     TooMany(&'static str),
+    /// It ended with footage in memory that no volume took, so many bytes.
+    NotStored(u64),
     /// The kernel would not tell who and when we are.
     Host(std::io::Error),
 }
@@ -74,6 +76,11 @@ impl fmt::Display for RunError {
                 names.join(", ")
             ),
             RunError::TooMany(what) => write!(f, "more {what} than one device can record"),
+            RunError::NotStored(bytes) => write!(
+                f,
+                "stopped with {bytes} bytes of footage that no volume took: they are lost, the ledger tells from when. \
+                 Check the volumes"
+            ),
             RunError::Host(error) => write!(f, "cannot read this machine's clocks and identity: {error}"),
         }
     }
@@ -124,7 +131,11 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
     });
     main_loop.run();
     shell.borrow_mut().view.finish();
-    log::info!(MESSAGE_ID = ids::RECORDER_STOPPED; "Holdfast has stopped; all that was received is stored");
+    let left = shell.borrow().cameras.held();
+    if left > 0 {
+        return Err(RunError::NotStored(left));
+    }
+    log::info!(MESSAGE_ID = ids::RECORDER_STOPPED; "Holdfast has stopped; nothing is left to be stored");
     Ok(())
 }
 
@@ -138,7 +149,7 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
         cameras: cameras.ok_or(RunError::TooMany("cameras"))?,
         volumes,
         stall: config.limits.stall,
-        clock_floor: CLOCK_FLOOR,
+        clock_floor: Wall::from_secs(CLOCK_FLOOR.parse().unwrap_or(0)),
         seed: clock::seed().map_err(RunError::Host)?,
     });
     let anchor = Anchor { mono: now.mono, wall: now.wall, trusted: false };
@@ -204,7 +215,7 @@ fn figures(shell: &Rc<RefCell<Shell>>) {
     let mut this = shell.borrow_mut();
     let volumes = this.volumes.picture();
     let picture = this.cameras.picture(volumes);
-    this.view.show(&picture);
+    this.view.show(picture);
 }
 
 impl Shell {

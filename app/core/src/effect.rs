@@ -41,8 +41,9 @@ pub enum CameraEffect {
         /// Failed attempts since the camera last recorded: 0 for the first.
         attempt: u32,
     },
-    /// Tear the pipeline down, off the loop. The shell owes `TornDown` within its deadline (5 s), even
-    /// if the tear-down itself hangs and is abandoned.
+    /// Tear the pipeline down, off the loop. The shell owes `TornDown` when it is done; a tear-down may hang for
+    /// ever, so the core waits for a while only, and what the old connection brings afterwards is not to
+    /// reach anybody.
     Disconnect,
     /// To be told, not done: the camera's status changed.
     Status(CameraStatus),

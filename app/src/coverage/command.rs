@@ -95,7 +95,8 @@ struct Answer {
 
 fn answer(args: &CoverageArgs, scanner: &dyn SegmentScanner) -> Result<Answer, CoverageError> {
     let root = args.volume.as_path();
-    let (since, until) = (args.since, args.until);
+    // Nobody owes the future.
+    let (since, until) = (args.since, args.until.map(|until| until.min(args.now)));
     if let (Some(since), Some(until)) = (since, until)
         && since >= until
     {

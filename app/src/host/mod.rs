@@ -6,7 +6,7 @@ pub mod memory;
 pub mod message_ids;
 pub mod show;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use std::io;
 
 /// From now on a crash of this process leaves no core dump: it would hold the cameras' passwords. Processes
@@ -16,7 +16,9 @@ use std::io;
 /// The kernel refuses, which it does not for lowering a limit.
 pub fn forbid_core_dumps() -> io::Result<()> {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none)
+    // A limit of zero does not stop a kernel that pipes dumps to a program (core_pattern with |): this does.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .and_then(|()| setrlimit(Resource::Core, none))
         .map_err(|error| io::Error::new(error.kind(), format!("cannot forbid core dumps: {error}")))
 }
 

@@ -8,8 +8,11 @@ use std::time::Duration;
 use gstreamer as gst;
 use holdfast_core::event::Failure;
 
-/// How long a diagnosis waits for a connection: under the core's tear-down deadline.
+/// How long a diagnosis waits for a connection, on a local network.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A host of two worlds has an address in each; more are tried by nobody's camera.
+const MOST_ADDRESSES: usize = 2;
 
 /// What an error message says, before a diagnosis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,15 +74,18 @@ pub fn from_status(status: u32) -> Option<Failure> {
 /// Why no connection could be had, found by trying: resolves the name and opens a TCP connection. May
 /// take [`PROBE_TIMEOUT`] and a resolver's time-out: never on the loop.
 pub fn diagnose(host: &str, port: u16) -> Failure {
-    let Ok(mut addresses) = (host, port).to_socket_addrs() else {
+    let Ok(addresses) = (host, port).to_socket_addrs() else {
         return Failure::NameNotResolved;
     };
-    let Some(address) = addresses.next() else { return Failure::NameNotResolved };
-    match TcpStream::connect_timeout(&address, PROBE_TIMEOUT) {
-        // It answers a TCP connection, but RTSP got nowhere: what closed the attempt was the server.
-        Ok(_) => Failure::ServerClosed,
-        Err(error) => from_io(error.kind()),
+    let mut failure = Failure::NameNotResolved;
+    for address in addresses.take(MOST_ADDRESSES) {
+        match TcpStream::connect_timeout(&address, PROBE_TIMEOUT) {
+            // It answers a TCP connection, but RTSP got nowhere: what closed the attempt was the server.
+            Ok(_) => return Failure::ServerClosed,
+            Err(error) => failure = from_io(error.kind()),
+        }
     }
+    failure
 }
 
 fn from_io(kind: ErrorKind) -> Failure {

@@ -12,7 +12,7 @@ mod timeline;
 mod track;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -46,6 +46,14 @@ const SYNC_STEP_NANOS: u64 = 100_000;
 
 /// Receive buffer asked of the kernel for UDP: a 4K keyframe of 1 MB arrives as one burst.
 const UDP_BUFFER_BYTES: i32 = 2 * 1024 * 1024;
+
+/// Disconnections under way. Joining rtspsrc's task has no time-out: where it hangs, its thread and its
+/// connection stay, and the core goes on without them.
+static HANGING: AtomicUsize = AtomicUsize::new(0);
+
+/// So many hanging disconnections are too many: each holds a thread, a pipeline of some megabytes, and one of the few
+/// sessions that a camera allows. Twice the most cameras.
+const MOST_HANGING: usize = 64;
 
 /// How a connection is to be made.
 #[derive(Clone)]
@@ -129,6 +137,14 @@ impl Session {
         let source = source(request)?;
         pipeline.add(&source).map_err(|error| BuildError { what: error.to_string() })?;
 
+        let hanging = HANGING.load(Ordering::Acquire);
+        if hanging >= MOST_HANGING {
+            return Err(BuildError {
+                what: format!(
+                    "{hanging} disconnections hang; no more are begun, and this one is tried again later"
+                ),
+            });
+        }
         let feed = ring.connect();
         let figures = Arc::new(Figures::default());
         let tracks = Arc::new(Tracks {
@@ -160,6 +176,7 @@ impl Session {
         let Session { camera, pipeline, watch, feed, over, .. } = self;
         over.store(true, Ordering::Release);
         drop(watch);
+        HANGING.fetch_add(1, Ordering::AcqRel);
         let end = {
             let report = Arc::clone(&report);
             move || {
@@ -167,6 +184,7 @@ impl Session {
                     log::warn!(CAMERA = camera.as_str(); "the media pipeline did not stop in good order; it is dropped");
                 }
                 feed.end();
+                HANGING.fetch_sub(1, Ordering::AcqRel);
                 report(CameraEvent::TornDown);
             }
         };
@@ -199,6 +217,8 @@ enum Choice {
     /// A person asked for that in the configuration: nothing to report.
     SwitchedOff,
     CannotBeRecorded,
+    /// Another one of its kind is recorded already.
+    OneTooMany,
 }
 
 impl Tracks {
@@ -212,7 +232,7 @@ impl Tracks {
             Some(TrackKind::Audio) => &self.audio,
             None => return Choice::CannotBeRecorded,
         };
-        if taken.swap(true, Ordering::AcqRel) { Choice::CannotBeRecorded } else { Choice::Record }
+        if taken.swap(true, Ordering::AcqRel) { Choice::OneTooMany } else { Choice::Record }
     }
 }
 
@@ -252,17 +272,25 @@ fn select_streams(source: &gst::Element, tracks: &Arc<Tracks>, report: &Reporter
         let fields = caps.structure(0)?;
         let media = fields.get::<&str>("media").unwrap_or("unknown");
         let choice = tracks.choose(Codec::of(fields), media);
-        if choice == Choice::CannotBeRecorded {
-            report(CameraEvent::Unsupported { track: track_label(media, fields) });
+        match choice {
+            Choice::CannotBeRecorded => {
+                report(CameraEvent::Unsupported { track: track_label("", media, fields) });
+            }
+            Choice::OneTooMany => {
+                report(CameraEvent::Unsupported { track: track_label("second ", media, fields) });
+            }
+            Choice::Record | Choice::SwitchedOff => {}
         }
         Some((choice == Choice::Record).to_value())
     });
 }
 
-fn track_label(media: &str, fields: &gst::StructureRef) -> Label {
+fn track_label(which: &str, media: &str, fields: &gst::StructureRef) -> Label {
     let encoding = fields.get::<&str>("encoding-name").unwrap_or("unknown");
     let mut label = Label::new();
-    for c in media.chars().chain(['/']).chain(encoding.chars()).filter(|c| !c.is_control()) {
+    for c in
+        which.chars().chain(media.chars()).chain(['/']).chain(encoding.chars()).filter(|c| !c.is_control())
+    {
         if label.push(c).is_err() {
             break;
         }

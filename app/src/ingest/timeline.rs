@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use holdfast_core::time::Mono;
 
+use crate::ring::TrackKind;
+
 /// The least lateness is taken over this long: longer than a burst or a busy moment of this machine.
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -31,15 +33,37 @@ const JUMP: i64 = 400_000_000;
 /// build the media path, and what has come meanwhile follows in one burst.
 const FIRST_PICTURE: i64 = 2_000_000_000;
 
+/// Units wait for this long at a connection's beginning, until it is known whether they are of now: some servers
+/// send what they have since their last keyframe at once, so that a viewer has a picture soon.
+const SETTLE: Duration = Duration::from_millis(300);
+
 /// The offset of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
+    origin: Origin,
     offset: i64,
     /// What is left of the lateness that the last window found, to be followed slowly.
     owed: i64,
     /// Arrival of the unit before.
     before: Option<Mono>,
     window: Option<Window>,
+}
+
+/// Whether it is known where the connection's time lies.
+#[derive(Debug)]
+enum Origin {
+    /// Since the first unit, if one has come; least lateness of the video since.
+    Open {
+        since: Option<Mono>,
+        least: i64,
+    },
+    Known,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        Origin::Open { since: None, least: 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -49,6 +73,23 @@ struct Window {
 }
 
 impl Timeline {
+    /// Takes notice of a unit before it is placed. While false, it waits: others may show that it is older than its
+    /// arrival.
+    pub fn is_settled(&mut self, kind: TrackKind, raw: Mono, arrival: Mono) -> bool {
+        let Origin::Open { since, least } = &mut self.origin else { return true };
+        if kind == TrackKind::Video {
+            *least = (*least).min(difference(arrival, raw));
+        }
+        if arrival.since(*since.get_or_insert(arrival)) < SETTLE {
+            return false;
+        }
+        if *least < -DEAD_BAND {
+            self.offset = *least;
+        }
+        self.origin = Origin::Known;
+        true
+    }
+
     /// Presentation time of a video unit of raw time `raw` that arrived at `arrival`.
     pub fn video(&mut self, raw: Mono, arrival: Mono) -> Mono {
         let is_first = self.before.is_none();
@@ -203,5 +244,40 @@ mod tests {
         let video = timeline.video(raw, at(5 * SECOND));
         assert_eq!(timeline.audio(raw), video);
         assert_eq!(video, at(5 * SECOND));
+    }
+
+    #[test]
+    fn a_server_that_sends_its_last_gop_at_once_is_dated_back_not_scrambled() {
+        // Two seconds of frames at once, then one every 40 ms.
+        let frames: Vec<(Mono, Mono)> = (0..150)
+            .map(|frame| {
+                let raw = frame * SECOND / 25;
+                (at(raw), at((raw - 2 * SECOND).max(frame * 1_000_000)))
+            })
+            .collect();
+        let mut timeline = Timeline::default();
+        let (mut waiting, mut shown) = (Vec::new(), Vec::new());
+        for (raw, arrival) in frames {
+            waiting.push((raw, arrival));
+            if timeline.is_settled(TrackKind::Video, raw, arrival) {
+                shown.extend(waiting.drain(..).map(|(raw, arrival)| timeline.video(raw, arrival)));
+            }
+        }
+        assert_eq!(shown.len(), 150);
+        let steps: Vec<i64> = shown.windows(2).map(|pair| difference(pair[1], pair[0])).collect();
+        assert!(steps.iter().all(|step| *step == SECOND / 25), "{steps:?}");
+        let late = difference(at(149 * SECOND / 25 - 2 * SECOND), shown[149]);
+        assert!(late.abs() < 60_000_000, "the last frame is off by {late} ns");
+    }
+
+    #[test]
+    fn a_connection_that_begins_as_it_should_keeps_its_time_after_the_wait() {
+        let mut timeline = Timeline::default();
+        let settled: Vec<bool> = (0..10)
+            .map(|frame| at(frame * SECOND / 25))
+            .map(|moment| timeline.is_settled(TrackKind::Video, moment, moment))
+            .collect();
+        assert_eq!(settled.iter().filter(|settled| !**settled).count(), 8, "300 ms are eight frames");
+        assert_eq!(timeline.video(at(0), at(0)), at(0));
     }
 }

@@ -43,7 +43,8 @@ pub(super) fn link(
 
 fn sink(codec: &'static Codec, session: &Shared) -> Result<gst_app::AppSink, BuildError> {
     let caps = codec.caps.parse::<gst::Caps>().map_err(|error| BuildError { what: error.to_string() })?;
-    let mut intake = Intake { kind: codec.kind, session: session.clone(), caps: None, config: None };
+    let mut intake =
+        Intake { kind: codec.kind, session: session.clone(), caps: None, config: None, waiting: Vec::new() };
     let callbacks = gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -68,6 +69,8 @@ struct Intake {
     session: Shared,
     caps: Option<gst::Caps>,
     config: Option<Arc<TrackConfig>>,
+    /// Units with their raw time and their arrival, until the connection's time is settled.
+    waiting: Vec<(AccessUnit, Mono)>,
 }
 
 impl Intake {
@@ -82,21 +85,17 @@ impl Intake {
             return;
         };
         let Some(raw) = stamp(sink, sample, &buffer) else { return };
-        let pts = self.place(raw, arrival);
         let keyframe =
             self.kind == TrackKind::Audio || !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let duration = buffer.duration().map(|duration| Duration::from_nanos(duration.nseconds()));
         let Ok(bytes) = buffer.into_mapped_buffer_readable() else { return };
         let size = bytes.len() as u64;
-        self.session.feed.push(AccessUnit {
-            track: self.kind,
-            pts,
-            duration,
-            keyframe,
-            config: Arc::clone(config),
-            data: Data::new(bytes),
-        });
+        let config = Arc::clone(config);
+        let data = Data::new(bytes);
+        let unit = AccessUnit { track: self.kind, pts: raw, duration, keyframe, config, data };
         self.count(arrival, size, keyframe);
+        self.waiting.push((unit, arrival));
+        self.place(raw, arrival);
     }
 
     /// New caps make a new configuration only if something a decoder must know really changed.
@@ -112,12 +111,18 @@ impl Intake {
         }
     }
 
-    /// The two tracks' threads meet here, for an addition.
-    fn place(&self, raw: Mono, arrival: Mono) -> Mono {
+    /// Gives what waits its time and hands it on. The two tracks' threads meet here, for an addition.
+    fn place(&mut self, raw: Mono, arrival: Mono) {
         let mut timeline = self.session.timeline.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.kind {
-            TrackKind::Video => timeline.video(raw, arrival),
-            TrackKind::Audio => timeline.audio(raw),
+        if !timeline.is_settled(self.kind, raw, arrival) {
+            return;
+        }
+        for (mut unit, arrival) in self.waiting.drain(..) {
+            unit.pts = match self.kind {
+                TrackKind::Video => timeline.video(unit.pts, arrival),
+                TrackKind::Audio => timeline.audio(unit.pts),
+            };
+            self.session.feed.push(unit);
         }
     }
 

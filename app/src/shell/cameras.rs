@@ -76,6 +76,11 @@ impl Cameras {
         self.parts.get(usize::from(camera.0)).map(|part| &part.ring)
     }
 
+    /// Bytes of footage in all rings.
+    pub fn held(&self) -> u64 {
+        self.parts.iter().map(|part| part.ring.bytes() as u64).sum()
+    }
+
     pub fn is_current(&self, camera: CameraIndex, generation: u64) -> bool {
         self.parts.get(usize::from(camera.0)).is_some_and(|part| part.generation == generation)
     }

@@ -4,6 +4,8 @@
 mod table;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use holdfast_core::effect::CameraStatus;
@@ -12,6 +14,9 @@ use crate::host::journal;
 
 /// How often plain lines are written.
 const LINES_EVERY: Duration = Duration::from_secs(10);
+
+/// How long the end waits for a terminal to take the last lines.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How it is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,8 +73,14 @@ pub struct VolumeLine {
     pub space: Option<(u64, u64)>,
 }
 
-/// Where the picture goes.
+/// Where the picture goes: a thread of its own, since a terminal that is stopped (Ctrl-S) or a pipe that nobody
+/// reads would hold up the loop. A picture that finds it busy is left out.
 pub struct View {
+    pictures: Option<(SyncSender<Picture>, JoinHandle<()>)>,
+}
+
+/// The thread's end.
+struct Painter {
     way: Way,
 }
 
@@ -88,6 +99,48 @@ enum Way {
 impl View {
     /// Chooses the way: `Auto` looks at standard output.
     pub fn new(mode: Mode) -> Self {
+        let mut painter = Painter::new(mode);
+        if matches!(painter.way, Way::Off) {
+            return View { pictures: None };
+        }
+        let (sender, receiver) = mpsc::sync_channel::<Picture>(1);
+        let paint = move || {
+            for picture in receiver {
+                painter.show(&picture);
+            }
+            painter.finish();
+        };
+        match thread::Builder::new().name("view".into()).spawn(paint) {
+            Ok(thread) => View { pictures: Some((sender, thread)) },
+            Err(error) => {
+                log::warn!("nothing will be shown, its thread cannot be started: {error}");
+                journal::release_lines();
+                View { pictures: None }
+            }
+        }
+    }
+
+    /// Shows the picture, if the one before is drawn.
+    pub fn show(&self, picture: Picture) {
+        if let Some((pictures, _)) = &self.pictures {
+            // Full: the terminal is slow. Closed: it is gone. Neither is a reason to do anything.
+            let _ = pictures.try_send(picture);
+        }
+    }
+
+    /// Leaves the terminal as it should be, unless it does not take anything any more.
+    pub fn finish(&mut self) {
+        let Some((pictures, thread)) = self.pictures.take() else { return };
+        drop(pictures);
+        let end = Instant::now() + FAREWELL;
+        while !thread.is_finished() && Instant::now() < end {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Painter {
+    fn new(mode: Mode) -> Self {
         let terminal = io::stdout().is_terminal();
         let live = || {
             // Log lines that go to the same terminal must not be drawn over: they are kept for us.
@@ -103,11 +156,11 @@ impl View {
             Mode::Auto if journal::is_connected() => Way::Off,
             Mode::Auto => Way::Lines { written: None },
         };
-        View { way }
+        Painter { way }
     }
 
     /// Shows the picture, if it is time. A terminal that went away is no reason to stop recording.
-    pub fn show(&mut self, picture: &Picture) {
+    fn show(&mut self, picture: &Picture) {
         let mut out = io::stdout().lock();
         let shown = match &mut self.way {
             Way::Off => Ok(()),
@@ -133,7 +186,7 @@ impl View {
     }
 
     /// Leaves the terminal as it should be.
-    pub fn finish(&mut self) {
+    fn finish(&mut self) {
         if let Way::Live { .. } = self.way {
             for line in journal::take_lines() {
                 eprintln!("{line}");

@@ -1,5 +1,6 @@
 //! A volume in use: its identity, its ledger, the number of its next segment, its space.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::effect::Entry;
@@ -10,6 +11,7 @@ use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 use holdfast_wire::ledger::{Gap, Record, SessionStarted};
 
 use super::Job;
+use super::segment::create_directories;
 use crate::host::message_ids as ids;
 use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
@@ -27,6 +29,8 @@ pub(super) struct Disk {
     session: SessionId,
     boot: BootId,
     next_sequence: u32,
+    /// Each camera's directory of the day, once it is known to be durable.
+    directories: HashMap<Name, PathBuf>,
 }
 
 impl Disk {
@@ -49,6 +53,7 @@ impl Disk {
             session: job.session,
             boot: job.boot,
             next_sequence: found.next_sequence,
+            directories: HashMap::new(),
         };
         disk.begin_session(job.now, job.anchor.trusted, &job.cameras, &found)?;
         let events = past(&found, &job.cameras);
@@ -120,14 +125,20 @@ impl Disk {
         self.volume.check()
     }
 
-    /// A new segment's number and path, after making sure that the volume is still the one that was
+    /// A new segment's number and path, in a directory that is there and durable, after making sure that the volume is still the one that was
     /// opened: not a byte goes to what may be mounted in its place, or to the empty mount point.
     pub fn new_segment(&mut self, camera: &Name, start: Wall) -> Result<(u32, PathBuf), VolumeError> {
         self.volume.check()?;
         let sequence = self.next_sequence;
         self.next_sequence = sequence.saturating_add(1);
         self.at = self.at.max(start);
-        Ok((sequence, layout::segment(self.root(), camera, start, sequence)))
+        let path = layout::segment(self.root(), camera, start, sequence);
+        let directory = path.parent().unwrap_or(self.root());
+        if self.directories.get(camera).is_none_or(|known| known != directory) {
+            create_directories(self.root(), directory)?;
+            self.directories.insert(camera.clone(), directory.to_path_buf());
+        }
+        Ok((sequence, path))
     }
 
     /// Bytes free and bytes in all.

@@ -40,26 +40,22 @@ pub(super) struct Durable {
 }
 
 impl OpenSegment {
-    /// Creates the file at `path`, with the directories to it, and writes the fragment that `muxer` holds.
+    /// Creates the file at `path` and writes the fragments that `muxer` holds.
     ///
-    /// Everything is synced when this returns: the fragment, the file's entry in its directory, and the
-    /// entries of the directories made for it. Fails rather than touch a file that is there already.
+    /// Everything is synced when this returns: the fragments and the file's entry in its directory. Fails rather than touch a file that is there already.
     pub fn create(
         path: PathBuf,
-        root: &Path,
         anchor: Anchor,
         start: Mono,
         sequence: u32,
         mut muxer: SegmentMuxer<Data>,
         next_video: Option<Mono>,
     ) -> Result<(Self, Vec<Durable>), VolumeError> {
-        let directory = path.parent().unwrap_or(root).to_path_buf();
-        create_directories(root, &directory)?;
         let file = OpenOptions::new().append(true).create_new(true).open(&path);
         let mut file = file.map_err(|error| VolumeError::io("create", &path, error))?;
         let fragments = muxer.cut(next_video);
         append(&mut file, &fragments, &path)?;
-        sync_directory(&directory)?;
+        sync_directory(path.parent().unwrap_or(&path))?;
         let mut segment =
             OpenSegment { sequence, anchor, start, end: start, frames: 0, bytes: 0, muxer, file, path };
         let durable = segment.count(&fragments);
@@ -137,17 +133,18 @@ fn write_fragment(file: &mut File, fragment: &Fragment<Data>) -> io::Result<()> 
     Ok(())
 }
 
-/// Makes the directories from `root` down to `directory`, and syncs the parent of each one made, so
-/// that a power cut cannot take a synced file's directory away.
-fn create_directories(root: &Path, directory: &Path) -> Result<(), VolumeError> {
-    if directory == root || directory.is_dir() {
+/// Makes the directories from `root` down to `directory`, and syncs the parent of each, also of those that
+/// were there: one that was made just before a fault may not be durable yet. `root` itself is not ours.
+pub(super) fn create_directories(root: &Path, directory: &Path) -> Result<(), VolumeError> {
+    if directory == root {
         return Ok(());
     }
     let parent = directory.parent().unwrap_or(root);
     create_directories(root, parent)?;
     match fs::create_dir(directory) {
-        Ok(()) => sync_directory(parent),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(VolumeError::io("create", directory, error)),
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(VolumeError::io("create", directory, error)),
     }
+    sync_directory(parent)
 }

@@ -324,8 +324,7 @@ impl Stream {
                 TrackKind::Audio => {}
             }
         }
-        let (segment, durable) =
-            OpenSegment::create(path, disk.root(), *anchor, start, sequence, muxer, next)?;
+        let (segment, durable) = OpenSegment::create(path, *anchor, start, sequence, muxer, next)?;
         disk.append(&Record::SegmentOpened(SegmentOpened {
             sequence,
             camera: self.name.clone(),
