@@ -223,14 +223,15 @@ fn launch_line(options: &CameraOptions) -> String {
         VideoCodec::Jpeg => "rtpjpegpay name=pay0 pt=26".to_owned(),
     };
     let mut line = format!("( appsrc name=video_in {source} ! {video}");
-    let pcma = "rtppcmapay name=pay1 pt=8";
+    // Sound that pauses leaves out the time of the pause: RTP's clock runs on, as it does in real cameras.
+    let pcma = "rtppcmapay name=pay1 pt=8 perfect-rtptime=false";
     let sound = match options.sound {
         Sound::None => None,
         Sound::DeclaredOnly => Some(pcma),
         Sound::Sends(SoundCodec::Aac) => Some("rtpmp4gpay name=pay1 pt=97"),
         Sound::Sends(SoundCodec::Opus) => Some("rtpopuspay name=pay1 pt=97"),
         Sound::Sends(SoundCodec::Pcma) => Some(pcma),
-        Sound::Sends(SoundCodec::Pcmu) => Some("rtppcmupay name=pay1 pt=0"),
+        Sound::Sends(SoundCodec::Pcmu) => Some("rtppcmupay name=pay1 pt=0 perfect-rtptime=false"),
     };
     if let Some(sound) = sound {
         line.push_str(&format!(" appsrc name=sound_in {source} ! {sound}"));

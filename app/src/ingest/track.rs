@@ -22,14 +22,7 @@ pub(super) fn link(
     session: &Shared,
 ) -> Result<(), BuildError> {
     let failed = |error: glib::BoolError| BuildError { what: error.to_string() };
-    let mut chain = Vec::with_capacity(codec.elements.len() + 1);
-    for name in codec.elements {
-        let element = gst::ElementFactory::make(name).build().map_err(failed)?;
-        if *name == "flacenc" {
-            element.set_property("blocksize", FLAC_BLOCK as u32);
-        }
-        chain.push(element);
-    }
+    let mut chain = elements(codec).map_err(failed)?;
     chain.push(sink(codec, session)?.upcast());
     pipeline.add_many(&chain).map_err(failed)?;
     gst::Element::link_many(&chain).map_err(failed)?;
@@ -39,6 +32,19 @@ pub(super) fn link(
     let first = chain.first().and_then(|element| element.static_pad("sink"));
     let first = first.ok_or_else(|| BuildError { what: format!("{} has no sink pad", codec.encoding) })?;
     pad.link(&first).map(drop).map_err(|error| BuildError { what: error.to_string() })
+}
+
+/// From RTP to access units.
+fn elements(codec: &Codec) -> Result<Vec<gst::Element>, glib::BoolError> {
+    let mut chain = Vec::with_capacity(codec.elements.len() + 1);
+    for name in codec.elements {
+        let element = gst::ElementFactory::make(name).build()?;
+        if *name == "flacenc" {
+            element.set_property("blocksize", FLAC_BLOCK as u32);
+        }
+        chain.push(element);
+    }
+    Ok(chain)
 }
 
 fn sink(codec: &'static Codec, session: &Shared) -> Result<gst_app::AppSink, BuildError> {
@@ -147,4 +153,62 @@ fn stamp(sink: &gst_app::AppSink, sample: &gst::Sample, buffer: &gst::BufferRef)
     };
     let base = i128::from(sink.base_time()?.nseconds());
     u64::try_from(base + running).ok().map(Mono::from_nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKET: u64 = 20;
+
+    /// Sends G.711 packets of 20 ms that begin at these milliseconds; gives the milliseconds of what comes out.
+    fn sound(times: impl Iterator<Item = u64>) -> Vec<u64> {
+        gst::init().unwrap();
+        let codec = super::super::codecs::CODECS.iter().find(|codec| codec.encoding == "PCMA").unwrap();
+        let caps = "audio/x-alaw,rate=8000,channels=1".parse::<gst::Caps>().unwrap();
+        let source = gst_app::AppSrc::builder().caps(&caps).format(gst::Format::Time).build();
+        let sink = gst_app::AppSink::builder().sync(false).async_(false).build();
+        let mut chain = elements(codec).unwrap();
+        chain[0] = source.clone().upcast();
+        chain.push(sink.clone().upcast());
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many(&chain).unwrap();
+        gst::Element::link_many(&chain).unwrap();
+        pipeline.set_state(gst::State::Playing).unwrap();
+        for (number, time) in times.enumerate() {
+            let mut buffer = gst::Buffer::from_slice([0x55; 160]);
+            let content = buffer.get_mut().unwrap();
+            content.set_pts(gst::ClockTime::from_mseconds(time));
+            content.set_duration(gst::ClockTime::from_mseconds(PACKET));
+            content.set_offset(number as u64);
+            source.push_buffer(buffer).unwrap();
+        }
+        source.end_of_stream().unwrap();
+        let mut starts = Vec::new();
+        while let Ok(sample) = sink.pull_sample() {
+            let buffer = sample.buffer().unwrap();
+            if !buffer.flags().contains(gst::BufferFlags::HEADER) {
+                starts.push(buffer.pts().unwrap().mseconds());
+            }
+        }
+        pipeline.set_state(gst::State::Null).unwrap();
+        starts
+    }
+
+    #[test]
+    fn sound_that_pauses_comes_back_at_its_own_time() {
+        // Two seconds, a pause of three, two seconds again: what a microphone that saves silence sends.
+        let starts = sound((0..100).chain(250..350).map(|packet| packet * PACKET));
+        let last = *starts.last().unwrap();
+        assert!((6800..7000).contains(&last), "the last block begins at {last} ms: {starts:?}");
+        let pauses: Vec<u64> =
+            starts.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 200).collect();
+        assert!(matches!(pauses[..], [pause] if (2800..3300).contains(&pause)), "{pauses:?}: {starts:?}");
+    }
+
+    #[test]
+    fn sound_that_comes_with_jitter_runs_on_without_one() {
+        let starts = sound((0..500).map(|packet| packet * PACKET + packet % 3));
+        assert!(starts.windows(2).all(|pair| pair[1] - pair[0] == 128), "{starts:?}");
+    }
 }
