@@ -102,6 +102,7 @@ struct Shell {
 /// Records until SIGTERM or SIGINT, then finishes in good order.
 pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
     gst::init().map_err(RunError::GStreamer)?;
+    ingest::keep_secrets_out_of_gstreamers_log();
     let missing = ingest::missing_elements();
     if !missing.is_empty() {
         return Err(RunError::Elements(missing));

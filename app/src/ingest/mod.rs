@@ -55,6 +55,16 @@ static HANGING: AtomicUsize = AtomicUsize::new(0);
 /// sessions that a camera allows. Twice the most cameras.
 const MOST_HANGING: usize = 64;
 
+/// Keeps passwords out of GStreamer's own log, whatever `GST_DEBUG` asks for: above warnings rtspsrc writes down whole
+/// requests with their `Authorization`, and the bus messages with URLs that may hold a password in their query. For
+/// all categories, since elements make theirs later, by the same rule.
+pub fn keep_secrets_out_of_gstreamers_log() {
+    if std::env::var_os("GST_DEBUG").is_some() {
+        log::warn!("GST_DEBUG is followed as far as warnings: beyond them, GStreamer logs passwords");
+        gst::log::set_threshold_from_string("*:WARNING", true);
+    }
+}
+
 /// How a connection is to be made.
 #[derive(Clone)]
 pub struct Request {
