@@ -6,7 +6,7 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | [`answer`] | what `holdfast coverage` says, in numbers that were checked to add up |
+//! | [`command`] | what `holdfast coverage` says, in numbers that were checked to add up |
 //! | [`camera`] | a virtual camera: its options, its faults, what it has sent |
 //! | [`server`] | the RTSP side of a camera |
 //! | [`feeder`] | the thread that sends a clip's frames on an absolute schedule |
@@ -28,13 +28,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-pub mod answer;
+
 pub mod bench;
 pub mod binary;
 pub mod boxes;
 mod cache;
 pub mod camera;
 pub mod clip;
+pub mod command;
 pub mod feeder;
 pub mod hearing;
 pub mod lives;

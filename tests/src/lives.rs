@@ -4,7 +4,7 @@
 //! full), and one that was full and not yet durable: it waits up to a turn of the writer (0.25 s), and then for
 //! the disk, which must not take longer than a fragment lasts. With half a second for a loaded machine.
 
-use crate::answer::{Answer, Gap, ROUNDING_MICROS};
+use crate::report::{Gap, Hole, Report, SHOWN_TO_MICROS};
 use crate::camera::{SentFrame, VirtualCamera};
 use crate::scene::RecordedFrame;
 use std::time::Duration;
@@ -23,7 +23,7 @@ pub struct Life {
     /// Just before it was killed or asked to stop.
     pub end: i64,
     /// What coverage had said just before the end, if it was asked.
-    pub said: Option<Answer>,
+    pub said: Option<Report>,
 }
 
 /// What the judge found about one camera.
@@ -42,7 +42,7 @@ pub fn judge(
     camera: &VirtualCamera,
     frames: &[RecordedFrame],
     lives: &[Life],
-    last: &Answer,
+    last: &Report,
     first: &str,
     causes: &[&str],
 ) -> Judgement {
@@ -94,7 +94,7 @@ pub fn judge(
         if let Some(said) = life.said.as_ref().and_then(|said| said.camera(camera.name())) {
             let recorded_to = before.map_or(i64::MIN, |last| last.at + frame);
             for (from, to) in said.durable_spans() {
-                if to > recorded_to + frame + ROUNDING_MICROS {
+                if to > recorded_to + frame + SHOWN_TO_MICROS {
                     find(format!(
                         "life {number}: said to be durable to {to}, the files end at {recorded_to}"
                     ));
@@ -102,7 +102,7 @@ pub fn judge(
                 let lost = answer
                     .gaps
                     .iter()
-                    .filter(|gap| gap.to.min(to) - gap.from.max(from) > 2 * ROUNDING_MICROS);
+                    .filter(|gap| gap.to.min(to) - gap.from.max(from) > 2 * SHOWN_TO_MICROS);
                 lost.for_each(|gap| find(format!("life {number}: was durable, is gone: {gap:?}")));
             }
         }
@@ -113,7 +113,7 @@ pub fn judge(
 
 /// The ledger's holes are these, no more, each at its place and with its causes. A first one may lie before all footage.
 fn judge_holes(
-    mut told: Vec<crate::answer::Hole>,
+    mut told: Vec<Hole>,
     holes: &[(i64, i64)],
     tolerance: i64,
     (first, causes): (&str, &[&str]),
@@ -143,7 +143,7 @@ fn judge_holes(
 
 /// Where two accounts of the same camera differ by more than `tolerance` microseconds: in what is durable, or in where a gap
 /// with one of `causes` lies.
-pub fn differences(before: &Answer, after: &Answer, causes: &[&str], tolerance: i64) -> Vec<String> {
+pub fn differences(before: &Report, after: &Report, causes: &[&str], tolerance: i64) -> Vec<String> {
     let mut found = Vec::new();
     for old in &before.cameras {
         let Some(new) = after.camera(&old.camera) else {
@@ -179,7 +179,7 @@ pub fn differences(before: &Answer, after: &Answer, causes: &[&str], tolerance: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::answer::{CameraAnswer, Hole};
+    use crate::report::CameraReport;
 
     const SECOND: i64 = 1_000_000;
 
@@ -224,18 +224,24 @@ mod tests {
     #[test]
     fn two_accounts_that_differ_in_spans_or_causes_are_told_apart() {
         let answer = |from: i64, cause: &str| {
-            let gap = Gap { from, to: 5 * SECOND, cause: cause.to_owned(), detail: cause.to_owned() };
-            let durable = 10 * SECOND - (5 * SECOND - from);
-            let (since, until, missing) = (0, 10 * SECOND, 5 * SECOND - from);
-            let camera = "a".to_owned();
-            let camera = CameraAnswer { camera, since, until, durable, missing, gaps: vec![gap] };
-            Answer { code: Some(0), cameras: vec![camera], problems: Vec::new() }
+            let missing = 5 * SECOND - from;
+            let (cause, detail) = (cause.to_owned(), cause.to_owned());
+            let camera = CameraReport {
+                camera: "a".to_owned(),
+                since: 0,
+                until: 10 * SECOND,
+                durable: 10 * SECOND - missing,
+                missing,
+                millipercent: (10 * SECOND - missing) / 100,
+                gaps: vec![Gap { from, to: 5 * SECOND, micros: missing, cause, detail }],
+            };
+            Report { code: Some(0), cameras: vec![camera], ..Report::default() }
         };
-        let same = |other: &Answer| differences(&answer(3 * SECOND, "crashed"), other, &["crashed"], 100_000);
+        let same = |other: &Report| differences(&answer(3 * SECOND, "crashed"), other, &["crashed"], 100_000);
         assert_eq!(same(&answer(3 * SECOND + 90_000, "crashed")), [""; 0]);
         assert!(!same(&answer(3 * SECOND + 200_000, "crashed")).is_empty(), "another span");
         assert_eq!(same(&answer(3 * SECOND, "unknown")).len(), 1, "another cause");
-        let nothing = Answer { code: Some(0), cameras: Vec::new(), problems: Vec::new() };
+        let nothing = Report { code: Some(0), cameras: Vec::new(), ..Report::default() };
         assert_eq!(same(&nothing), ["a: not known any more"]);
     }
 }

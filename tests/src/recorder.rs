@@ -275,20 +275,6 @@ impl Drop for Recorder {
     }
 }
 
-/// `holdfast coverage VOLUME --json`, parsed.
-pub fn coverage_json(binary: &Path, volume: &Path) -> Result<serde_json::Value, LabError> {
-    let failed = |problem: String| LabError::Child { program: "holdfast coverage".to_owned(), problem };
-    let output = Command::new(binary)
-        .arg("coverage")
-        .arg(volume)
-        .arg("--json")
-        .output()
-        .map_err(|source| LabError::Io { doing: format!("starting {}", binary.display()), source })?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_slice(&output.stdout)
-        .map_err(|error| failed(format!("{}: {error}: {}", output.status, said.trim())))
-}
-
 fn put(text: &mut String, key: &str, value: &str) {
     // Writing to a string cannot fail.
     let _ = writeln!(text, "{key} = {value}");

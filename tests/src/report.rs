@@ -2,13 +2,14 @@
 //!
 //! Words: what is **owed** is the span of a camera's report; each moment of it is either durable or in a gap.
 
-use crate::LabError;
+use crate::{LabError, command};
 use serde_json::Value;
+use std::path::Path;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 /// Moments are shown in whole milliseconds, cut; lengths in microseconds.
-const SHOWN_TO_MICROS: i64 = 1000;
+pub const SHOWN_TO_MICROS: i64 = 1000;
 
 /// One camera's report. Times are microseconds of UTC since 1970.
 #[derive(Clone, Debug)]
@@ -44,9 +45,22 @@ pub struct Gap {
     pub detail: String,
 }
 
+/// A span without footage: neighbouring gaps as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hole {
+    /// First missing moment, microseconds of UTC.
+    pub from: i64,
+    /// First moment that is not.
+    pub to: i64,
+    /// The causes' stable words, in order of time.
+    pub causes: Vec<String>,
+}
+
 /// The whole answer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Report {
+    /// The command's exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
     /// The volume's id: 32 hexadecimal digits.
     pub volume: String,
     /// By camera.
@@ -56,6 +70,23 @@ pub struct Report {
 }
 
 impl Report {
+    /// `holdfast coverage VOLUME --json`, with more arguments behind it.
+    ///
+    /// # Errors
+    /// If there is no document, or one that does not add up.
+    pub fn ask(binary: &Path, volume: &Path, more: &[&str]) -> Result<Report, LabError> {
+        let place = volume.display().to_string();
+        let arguments: Vec<&str> =
+            ["coverage", &place, "--json"].into_iter().chain(more.iter().copied()).collect();
+        let said = command::said(binary, &arguments)?;
+        let failed = |problem: String| LabError::Child { program: "holdfast coverage".to_owned(), problem };
+        let json = serde_json::from_str(&said.out)
+            .map_err(|error| failed(format!("exit {:?}: {error}: {}", said.code, said.err.trim())))?;
+        let report = Report { code: said.code, ..Report::of(&json)? };
+        let faults: Vec<String> = report.cameras.iter().flat_map(CameraReport::faults).collect();
+        if faults.is_empty() { Ok(report) } else { Err(failed(faults.join("; "))) }
+    }
+
     /// Reads the JSON document.
     pub fn of(json: &Value) -> Result<Report, LabError> {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
@@ -65,18 +96,12 @@ impl Report {
             problem: format!("its JSON lacks something: {json}"),
         })?;
         let problems = list(&json["problems"]).iter().map(Value::to_string).collect();
-        Ok(Report { volume: text(&json["volume"]).unwrap_or_default(), cameras, problems })
+        Ok(Report { code: None, volume: text(&json["volume"]).unwrap_or_default(), cameras, problems })
     }
 
     /// The report of one camera.
-    ///
-    /// # Errors
-    /// If it is not among them.
-    pub fn camera(&self, name: &str) -> Result<&CameraReport, LabError> {
-        self.cameras.iter().find(|report| report.camera == name).ok_or_else(|| LabError::Child {
-            program: "holdfast coverage".to_owned(),
-            problem: format!("knows no camera {name}"),
-        })
+    pub fn camera(&self, name: &str) -> Option<&CameraReport> {
+        self.cameras.iter().find(|report| report.camera == name)
     }
 }
 
@@ -134,6 +159,30 @@ impl CameraReport {
         faults
     }
 
+    /// The spans between the gaps.
+    pub fn durable_spans(&self) -> Vec<(i64, i64)> {
+        let starts = std::iter::once(self.since).chain(self.gaps.iter().map(|gap| gap.to));
+        let ends = self.gaps.iter().map(|gap| gap.from).chain([self.until]);
+        starts.zip(ends).filter(|(from, to)| from < to).collect()
+    }
+
+    /// Spans of missing footage with the causes in their order; neighbouring gaps are one span.
+    pub fn holes(&self) -> Vec<Hole> {
+        let mut holes: Vec<Hole> = Vec::new();
+        for gap in &self.gaps {
+            match holes.last_mut() {
+                Some(last) if gap.from - last.to <= SHOWN_TO_MICROS => {
+                    last.to = gap.to;
+                    last.causes.push(gap.cause.clone());
+                }
+                Some(_) | None => {
+                    holes.push(Hole { from: gap.from, to: gap.to, causes: vec![gap.cause.clone()] });
+                }
+            }
+        }
+        holes
+    }
+
     /// Its gaps' causes, in order, in full.
     pub fn causes(&self) -> Vec<&str> {
         self.gaps.iter().map(|gap| gap.detail.as_str()).collect()
@@ -182,5 +231,15 @@ mod tests {
         for (name, report, expected) in cases {
             assert_eq!(report.faults().len(), expected, "{name}: {:?}", report.faults());
         }
+    }
+
+    #[test]
+    fn neighbouring_gaps_are_one_hole_and_the_rest_is_durable() {
+        let report = document(7.0, 3.0, 70.0, json!([gap(1, 3), gap(3, 4)]));
+        let (since, second) = (report.since, 1_000_000);
+        let causes = vec!["lost".to_owned(), "lost".to_owned()];
+        assert_eq!(report.holes(), [Hole { from: since + second, to: since + 4 * second, causes }]);
+        let durable = [(since, since + second), (since + 4 * second, since + 10 * second)];
+        assert_eq!(report.durable_spans(), durable);
     }
 }

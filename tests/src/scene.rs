@@ -3,7 +3,8 @@
 //! Words: a **life** is the recorder from its start to its end; a **frame** here is a recorded one with the moments
 //! that matter: when it was filmed (its mark) and when it is by its file.
 
-use crate::answer::{self, Answer};
+use crate::command;
+use crate::report::Report;
 use crate::camera::{CameraOptions, VirtualCamera};
 use crate::read;
 use crate::recorder::{self, CameraEntry, Configuration, Output, Recorder};
@@ -98,18 +99,18 @@ impl Scene {
     }
 
     /// `holdfast coverage --json` of the volume.
-    pub fn coverage(&self) -> Result<Answer, LabError> {
-        answer::coverage(&self.binary, &self.volume(), &[])
+    pub fn coverage(&self) -> Result<Report, LabError> {
+        Report::ask(&self.binary, &self.volume(), &[])
     }
 
     /// `holdfast ledger rebuild` of the volume.
-    pub fn rebuild(&self) -> Result<answer::Said, LabError> {
-        answer::said(&self.binary, &["ledger", "rebuild", &self.volume().display().to_string()])
+    pub fn rebuild(&self) -> Result<command::Said, LabError> {
+        command::said(&self.binary, &["ledger", "rebuild", &self.volume().display().to_string()])
     }
 
     /// Waits until coverage says that of every camera more is durable than it said in `before`, by so many seconds.
-    pub fn records_on(&self, before: &Answer, seconds: f64) -> bool {
-        let durable = |answer: &Answer, name: &str| answer.camera(name).map_or(0, |camera| camera.durable);
+    pub fn records_on(&self, before: &Report, seconds: f64) -> bool {
+        let durable = |answer: &Report, name: &str| answer.camera(name).map_or(0, |camera| camera.durable);
         wait_until(PATIENCE, || {
             self.coverage().is_ok_and(|now| {
                 self.cameras.iter().all(|camera| {
@@ -122,7 +123,7 @@ impl Scene {
 
     /// Waits until so many seconds of every camera are durable.
     pub fn records(&self, seconds: f64) -> bool {
-        self.records_on(&Answer { code: None, cameras: Vec::new(), problems: Vec::new() }, seconds)
+        self.records_on(&Report::default(), seconds)
     }
 
     /// Every recorded frame of a camera, in the order of the files.

@@ -94,7 +94,7 @@ impl Stage {
 
     /// What the volume says of itself.
     pub fn report(&self) -> Result<Report, LabError> {
-        Report::of(&recorder::coverage_json(&self.binary, &self.volume())?)
+        Report::ask(&self.binary, &self.volume(), &[])
     }
 
     /// A camera's files with what they hold, oldest first.

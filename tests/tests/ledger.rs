@@ -1,6 +1,7 @@
 //! The ledger and what reads it: rebuilt from segments, asked while it grows, torn by hand, lost.
 
-use holdfast_tests::answer::{self, Answer, ROUNDING_MICROS, Said};
+use holdfast_tests::command::{self, Said};
+use holdfast_tests::report::{Report, SHOWN_TO_MICROS};
 use holdfast_tests::camera::CameraOptions;
 use holdfast_tests::clip::{ClipSpec, VideoCodec};
 use holdfast_tests::lives;
@@ -31,8 +32,8 @@ fn record_and_kill(scene: &Scene, seconds: f64) {
 }
 
 /// Coverage, or that of nothing while there is no volume.
-fn known(scene: &Scene) -> Answer {
-    scene.coverage().unwrap_or(Answer { code: None, cameras: Vec::new(), problems: Vec::new() })
+fn known(scene: &Scene) -> Report {
+    scene.coverage().unwrap_or(Report::default())
 }
 
 fn ledger_file(scene: &Scene) -> PathBuf {
@@ -62,7 +63,7 @@ fn rebuilt_from_segments_alone_the_ledger_tells_the_same_gaps_and_causes() {
             scene.cameras[1].stop();
             assert!(scene.says(said, "failure 1 in a row"), "{}", scene.log());
             let before = scene.coverage().unwrap();
-            let entrance = |answer: &Answer| answer.camera("entrance").map_or(0, |camera| camera.durable);
+            let entrance = |answer: &Report| answer.camera("entrance").map_or(0, |camera| camera.durable);
             let goes_on = || scene.coverage().is_ok_and(|now| entrance(&now) > entrance(&before) + 2_000_000);
             assert!(wait_until(PATIENCE, goes_on), "the other camera's loss stopped this one");
             scene.cameras[1].restart().unwrap();
@@ -81,7 +82,7 @@ fn rebuilt_from_segments_alone_the_ledger_tells_the_same_gaps_and_causes() {
     assert!(recorder.stop(PATIENCE).unwrap().success());
 
     let before = scene.coverage().unwrap();
-    let causes = |answer: &Answer, camera: &str| -> Vec<String> {
+    let causes = |answer: &Report, camera: &str| -> Vec<String> {
         let gaps = answer.camera(camera).map_or(&[][..], |answer| &answer.gaps);
         gaps.iter().map(|gap| gap.cause.clone()).collect()
     };
@@ -123,10 +124,10 @@ fn asked_while_it_records_coverage_is_whole_up_to_the_last_seconds_and_windows_a
     assert!(recorder.stop(PATIENCE).unwrap().success());
     let whole = scene.coverage().unwrap();
     let entrance = whole.camera("entrance").unwrap();
-    let middle = answer::rfc3339((entrance.since + entrance.until) / 2);
-    let until = answer::rfc3339(entrance.until + ROUNDING_MICROS);
+    let middle = command::rfc3339((entrance.since + entrance.until) / 2);
+    let until = command::rfc3339(entrance.until + SHOWN_TO_MICROS);
     let ask = |more: &[&str]| {
-        let answer = answer::coverage(scene.binary(), &scene.volume(), more).unwrap();
+        let answer = Report::ask(scene.binary(), &scene.volume(), more).unwrap();
         assert_eq!(answer.cameras.len(), 1);
         answer.camera("entrance").unwrap().clone()
     };
@@ -139,11 +140,11 @@ fn asked_while_it_records_coverage_is_whole_up_to_the_last_seconds_and_windows_a
     );
 
     let place = scene.volume().display().to_string();
-    let unknown = answer::said(scene.binary(), &["coverage", &place, "--camera", "attic"]).unwrap();
+    let unknown = command::said(scene.binary(), &["coverage", &place, "--camera", "attic"]).unwrap();
     assert_eq!(unknown.code, Some(2), "{unknown:?}");
     assert!(unknown.err.contains("attic") && unknown.err.contains("entrance, yard"), "{unknown:?}");
     let backwards = ["coverage", &place, "--since", &until, "--until", &middle];
-    assert_eq!(answer::said(scene.binary(), &backwards).unwrap().code, Some(2));
+    assert_eq!(command::said(scene.binary(), &backwards).unwrap().code, Some(2));
 }
 
 /// Length, time of change and content of everything below a folder.

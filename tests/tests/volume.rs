@@ -5,7 +5,8 @@ use holdfast_tests::camera::CameraOptions;
 use holdfast_tests::clip::{ClipSpec, VideoCodec};
 use holdfast_tests::recorder::{CameraEntry, Configuration, Output, Recorder};
 use holdfast_tests::scene::{self, PATIENCE, Scene};
-use holdfast_tests::{answer, wait_until, wall_micros};
+use holdfast_tests::report::Report;
+use holdfast_tests::{command, wait_until, wall_micros};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -95,7 +96,7 @@ fn a_volume_that_is_not_there_at_the_start_is_never_made_and_is_used_once_it_com
     assert!(wait_until(PATIENCE, || scene.cameras.iter().all(|camera| camera.frames_sent() > 0)));
     fs::create_dir_all(&volume).unwrap();
     let appeared = wall_micros();
-    let durable = || answer::coverage(scene.binary(), &volume, &[]);
+    let durable = || Report::ask(scene.binary(), &volume, &[]);
     let records = || {
         durable().is_ok_and(|now| {
             now.cameras.len() == 2 && now.cameras.iter().all(|camera| camera.durable > 1_000_000)

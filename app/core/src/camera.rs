@@ -342,15 +342,15 @@ impl Camera {
         turn: Turn,
         rng: &mut Rng,
     ) {
-        match (failure, self.choice, turn) {
-            (Failure::UnsupportedTransport, TransportChoice::Auto, Turn::First) => {
-                let other = match transport {
-                    Transport::Tcp => Transport::Udp,
-                    Transport::Udp => Transport::Tcp,
-                };
-                self.tear_down(now, Then::Switch(other));
-            }
-            _ => self.fail(now, now, failure, false, rng),
+        let refused = failure == Failure::UnsupportedTransport;
+        if refused && matches!((self.choice, turn), (TransportChoice::Auto, Turn::First)) {
+            let other = match transport {
+                Transport::Tcp => Transport::Udp,
+                Transport::Udp => Transport::Tcp,
+            };
+            self.tear_down(now, Then::Switch(other));
+        } else {
+            self.fail(now, now, failure, false, rng);
         }
     }
 

@@ -148,10 +148,8 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Other(errno) => write!(f, "{} (errno {errno})", self.text()),
-            _ => f.write_str(self.text()),
-        }
+        f.write_str(self.text())?;
+        if let Fault::Other(errno) = self { write!(f, " (errno {errno})") } else { Ok(()) }
     }
 }
 

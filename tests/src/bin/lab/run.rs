@@ -3,6 +3,8 @@
 use crate::cameras::{self, Profile};
 use crate::interrupted;
 use holdfast_tests::camera::VirtualCamera;
+use holdfast_tests::command;
+use holdfast_tests::report::Report;
 use holdfast_tests::recorder::{self, CameraEntry, Configuration, Output, Recorder};
 use holdfast_tests::verify::{self, Verdict};
 use holdfast_tests::{LabError, wait_until, wall_micros};
@@ -10,6 +12,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+/// How long a camera may take from the recorder's start to its first picture: ten times what a busy machine needs.
+const BEGIN_DEADLINE: i64 = 15_000_000;
+/// How long the recorder's process may take until its session begins, in microseconds.
+const BEGIN_SLACK: i64 = 2_000_000;
+/// How much of the end may be on its way when the recorder is stopped, in microseconds.
+const REST: i64 = 1_000_000;
 /// How long the recorder may take to finish its files after SIGTERM.
 const STOP_DEADLINE: Duration = Duration::from_secs(20);
 /// "Until interrupted", in seconds: a century.
@@ -35,6 +43,7 @@ pub fn run(seconds: Option<u64>, folder: &Path, holdfast: Option<PathBuf>) -> Re
     let cameras = cameras::start(Profile::Demo, 4, None)?;
     let configuration =
         Configuration::new(cameras.iter().map(CameraEntry::of).collect(), &volume).write(&folder)?;
+    let start = wall_micros();
     let mut recorder = Recorder::start(&binary, &configuration, Output::Inherited)?;
     let length = Duration::from_secs(seconds.unwrap_or(FOR_EVER));
     wait_until(length, || interrupted() || recorder.ended().is_some());
@@ -44,6 +53,7 @@ pub fn run(seconds: Option<u64>, folder: &Path, holdfast: Option<PathBuf>) -> Re
     let status = recorder.wait(STOP_DEADLINE)?;
     println!();
     print_coverage(&binary, &volume);
+    let account = Report::ask(&binary, &volume, &["--since", &command::rfc3339(start)])?;
     let mut whole = died.is_none() && status.success();
     if let Some(status) = died {
         eprintln!("lab: the recorder ended by itself: {status}");
@@ -51,6 +61,10 @@ pub fn run(seconds: Option<u64>, folder: &Path, holdfast: Option<PathBuf>) -> Re
         eprintln!("lab: the recorder did not stop cleanly: {status}");
     }
     whole &= judge(&cameras, &volume, stop)?;
+    for finding in cameras.iter().flat_map(|camera| judge_account(&account, camera.name(), start, stop)) {
+        eprintln!("lab: {finding}");
+        whole = false;
+    }
     Ok(whole)
 }
 
@@ -63,8 +77,7 @@ fn segments_before(volume: &Path) -> Result<usize, LabError> {
     Ok(count)
 }
 
-/// `holdfast coverage`, as a person would call it. Its trouble is shown, and judged no further here: the
-/// footage itself is compared below.
+/// `holdfast coverage`, as a person would call it. What it says is judged by [`judge_account`].
 fn print_coverage(binary: &Path, volume: &Path) {
     match Command::new(binary).arg("coverage").arg(volume).status() {
         Ok(status) if status.success() => {}
@@ -94,4 +107,66 @@ fn judge(cameras: &[VirtualCamera], volume: &Path, stop: i64) -> Result<bool, La
         }
     }
     Ok(whole)
+}
+
+/// What is wrong with what `holdfast coverage` says of a camera that worked all the time: nothing may be missing
+/// but the moment until its first picture.
+fn judge_account(account: &Report, camera: &str, start: i64, stop: i64) -> Vec<String> {
+    let Some(account) = account.camera(camera) else {
+        return vec![format!("{camera}: coverage does not know it")];
+    };
+    let mut findings = Vec::new();
+    let begin: i64 = account.gaps.iter().filter(|gap| gap.cause == "starting").map(|gap| gap.micros).sum();
+    if begin > BEGIN_DEADLINE {
+        findings.push(format!("{camera}: its first picture came only after {:.1} s", begin as f64 / 1e6));
+    }
+    for gap in account.gaps.iter().filter(|gap| gap.cause != "starting") {
+        let seconds = gap.micros as f64 / 1e6;
+        findings.push(format!("{camera}: coverage tells a gap of {seconds:.3} s: {}", gap.detail));
+    }
+    let owed = stop - start - begin - BEGIN_SLACK;
+    if account.durable < owed - REST {
+        let (durable, owed) = (account.durable as f64 / 1e6, owed as f64 / 1e6);
+        findings.push(format!("{camera}: coverage tells {durable:.1} s durable where {owed:.1} s were sent"));
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_tests::report::{CameraReport, Gap};
+
+    const SECOND: i64 = 1_000_000;
+
+    fn account(durable: i64, gaps: &[(i64, &str)]) -> Report {
+        let gap = |(micros, cause): &(i64, &str)| Gap {
+            from: 0,
+            to: *micros,
+            micros: *micros,
+            cause: (*cause).to_owned(),
+            detail: (*cause).to_owned(),
+        };
+        let missing = gaps.iter().map(|(micros, _)| micros).sum();
+        let camera = CameraReport {
+            camera: "yard".to_owned(),
+            since: 0,
+            until: durable + missing,
+            durable,
+            missing,
+            millipercent: 0,
+            gaps: gaps.iter().map(gap).collect(),
+        };
+        Report { cameras: vec![camera], ..Report::default() }
+    }
+
+    #[test]
+    fn an_account_that_cannot_be_true_of_cameras_that_worked_is_found() {
+        let found = |account: Report| judge_account(&account, "yard", 0, 30 * SECOND).len();
+        assert_eq!(found(account(28 * SECOND, &[(SECOND, "starting")])), 0);
+        assert_eq!(found(account(0, &[])), 1, "nothing is durable");
+        assert_eq!(found(account(27 * SECOND, &[(SECOND, "starting"), (SECOND, "lost")])), 1, "a gap");
+        assert_eq!(found(account(12 * SECOND, &[(17 * SECOND, "starting")])), 1, "a late beginning");
+        assert_eq!(found(Report::default()), 1, "an unknown camera");
+    }
 }
