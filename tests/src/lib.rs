@@ -28,7 +28,6 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-
 pub mod bench;
 pub mod binary;
 pub mod boxes;

@@ -4,8 +4,8 @@
 //! full), and one that was full and not yet durable: it waits up to a turn of the writer (0.25 s), and then for
 //! the disk, which must not take longer than a fragment lasts. With half a second for a loaded machine.
 
-use crate::report::{Gap, Hole, Report, SHOWN_TO_MICROS};
 use crate::camera::{SentFrame, VirtualCamera};
+use crate::report::{Gap, Hole, Report, SHOWN_TO_MICROS};
 use crate::scene::RecordedFrame;
 use std::time::Duration;
 

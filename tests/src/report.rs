@@ -12,7 +12,7 @@ use time::format_description::well_known::Rfc3339;
 pub const SHOWN_TO_MICROS: i64 = 1000;
 
 /// One camera's report. Times are microseconds of UTC since 1970.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CameraReport {
     /// Its id.
     pub camera: String,

@@ -3,11 +3,11 @@
 //! Words: a **life** is the recorder from its start to its end; a **frame** here is a recorded one with the moments
 //! that matter: when it was filmed (its mark) and when it is by its file.
 
-use crate::command;
-use crate::report::Report;
 use crate::camera::{CameraOptions, VirtualCamera};
+use crate::command;
 use crate::read;
 use crate::recorder::{self, CameraEntry, Configuration, Output, Recorder};
+use crate::report::Report;
 use crate::{LabError, wait_until};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,11 +1,11 @@
 //! The ledger and what reads it: rebuilt from segments, asked while it grows, torn by hand, lost.
 
-use holdfast_tests::command::{self, Said};
-use holdfast_tests::report::{Report, SHOWN_TO_MICROS};
 use holdfast_tests::camera::CameraOptions;
 use holdfast_tests::clip::{ClipSpec, VideoCodec};
+use holdfast_tests::command::{self, Said};
 use holdfast_tests::lives;
 use holdfast_tests::read;
+use holdfast_tests::report::{Report, SHOWN_TO_MICROS};
 use holdfast_tests::scene::{PATIENCE, Scene};
 use holdfast_tests::{wait_until, wall_micros};
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ fn record_and_kill(scene: &Scene, seconds: f64) {
 
 /// Coverage, or that of nothing while there is no volume.
 fn known(scene: &Scene) -> Report {
-    scene.coverage().unwrap_or(Report::default())
+    scene.coverage().unwrap_or_default()
 }
 
 fn ledger_file(scene: &Scene) -> PathBuf {

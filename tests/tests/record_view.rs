@@ -50,7 +50,7 @@ fn on_a_terminal_a_table_is_drawn_no_log_line_is_lost_and_ctrl_c_leaves_the_term
     let text = seen();
     assert!(text.contains("STATUS 0"), "{text}");
     // What a person sees: every redraw goes up over the last table and clears it.
-    let tables = text.matches("durable  coverage").count();
+    let tables = text.matches("durable coverage").count();
     assert_eq!(text.matches("\x1b[J").count(), tables, "{text}");
     let heights: Vec<&str> =
         text.split("\x1b[").skip(1).filter_map(|rest| Some(rest.split_once('A')?.0)).collect();

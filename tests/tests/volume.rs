@@ -4,9 +4,9 @@
 use holdfast_tests::camera::CameraOptions;
 use holdfast_tests::clip::{ClipSpec, VideoCodec};
 use holdfast_tests::recorder::{CameraEntry, Configuration, Output, Recorder};
-use holdfast_tests::scene::{self, PATIENCE, Scene};
 use holdfast_tests::report::Report;
-use holdfast_tests::{command, wait_until, wall_micros};
+use holdfast_tests::scene::{self, PATIENCE, Scene};
+use holdfast_tests::{wait_until, wall_micros};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -72,7 +72,11 @@ fn a_second_recorder_on_one_volume_says_that_it_is_in_use_and_writes_nothing() {
     assert!(second.log().contains("Stop the other recorder"), "{}", second.log());
     let before = scene.coverage().unwrap();
     assert!(scene.records_on(&before, 2.0), "the first one is disturbed:\n{}", scene.log());
-    assert!(second.stop(PATIENCE).unwrap().success());
+    assert_eq!(
+        second.stop(PATIENCE).unwrap().code(),
+        Some(1),
+        "what it received is lost, and that is no success"
+    );
     assert!(first.stop(PATIENCE).unwrap().success());
     let traces = everything(&scene.volume().join("holdfast"));
     assert!(traces.iter().all(|path| !path.to_string_lossy().contains("intruder")), "{traces:?}");

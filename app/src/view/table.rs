@@ -1,5 +1,7 @@
 //! The picture as text.
 
+use std::ops::Range;
+
 use holdfast_core::effect::CameraStatus;
 
 use super::{CameraLine, Picture, VolumeLine};
@@ -9,47 +11,73 @@ const YELLOW: &str = "\x1b[33m";
 const RED: &str = "\x1b[31m";
 const PLAIN: &str = "\x1b[0m";
 
+/// A line of the live table.
+struct Row {
+    text: String,
+    /// Which characters have which tone.
+    tone: Option<(Range<usize>, &'static str)>,
+}
+
+impl Row {
+    fn plain(text: String) -> Self {
+        Row { text, tone: None }
+    }
+
+    /// Cut to the terminal's width, with its tone if colours are wanted.
+    fn shown(&self, columns: usize, colour: bool) -> String {
+        let part = |from: usize, to: usize| -> String {
+            self.text.chars().take(columns).skip(from).take(to.saturating_sub(from)).collect()
+        };
+        match self.tone.as_ref().filter(|_| colour) {
+            Some((range, tone)) => {
+                let (before, inside) = (part(0, range.start), part(range.start, range.end));
+                format!("{before}{tone}{inside}{PLAIN}{}", part(range.end, usize::MAX))
+            }
+            None => part(0, usize::MAX),
+        }
+    }
+}
+
+/// Columns of the live table beside name and state, with the blanks before them.
+const FIGURES: usize = 41;
+
 /// The live table, for a terminal of so many columns and rows: a line that wraps, or a table that scrolls,
 /// could not be drawn over.
 pub(super) fn live(picture: &Picture, colour: bool, columns: usize, rows: usize) -> Vec<String> {
-    let mut lines = vec![(
-        None,
-        format!(
-            "{:<20} {:<34} {:>10} {:>9} {:>9} {:>5} {:>9}",
-            "camera", "state", "durable", "coverage", "kb/s", "fps", "held"
-        ),
-    )];
+    let names = picture.cameras.iter().map(|camera| camera.name.chars().count());
+    let name = names.max().unwrap_or(0).clamp(6, 32);
+    let state = columns.saturating_sub(name + 1 + FIGURES).clamp(12, 44);
+    let mut lines = vec![Row::plain(format!(
+        "{:<name$} {:<state$} {:>9} {:>8} {:>7} {:>3} {:>9}",
+        "camera", "state", "durable", "coverage", "kb/s", "fps", "held"
+    ))];
     lines.extend(picture.cameras.iter().map(|camera| {
+        let shown: String = status(camera.status).chars().take(state).collect();
+        let tone = tone(camera.status).map(|tone| (name + 1..name + 1 + shown.chars().count(), tone));
         let text = format!(
-            "{:<20} {:<34} {:>10} {:>8}% {:>9} {:>5} {:>9}",
+            "{:<name$} {shown:<state$} {:>9} {:>7}% {:>7} {:>3} {:>9}",
             camera.name,
-            status(camera.status),
             clock(camera.durable_seconds),
             percent(camera.coverage),
             camera.bits_per_second / 1000,
             camera.frames_per_second,
             size(camera.held_bytes),
         );
-        (tone(camera.status), text)
+        Row { text, tone }
     }));
-    lines.extend(picture.volumes.iter().map(|line| (None, volume(line))));
-    lines.extend(picture.alarms.iter().map(|alarm| (Some(RED), format!("alarm {alarm}"))));
+    lines.extend(picture.volumes.iter().map(|line| Row::plain(volume(line))));
+    lines.extend(
+        picture.alarms.iter().map(|alarm| Row { text: format!("alarm {alarm}"), tone: Some((0..5, RED)) }),
+    );
     // One row for what follows, one for the cursor.
     let most = rows.saturating_sub(2).max(1);
     if lines.len() > most {
         let hidden = lines.len() - (most - 1);
         lines.truncate(most - 1);
-        lines.push((None, format!("... and {hidden} lines that do not fit on this terminal")));
+        lines.push(Row::plain(format!("... and {hidden} lines that do not fit on this terminal")));
     }
-    lines.push((None, format!("running for {}; Ctrl-C ends in good order", clock(picture.seconds))));
-    let shown = lines.into_iter().map(|(tone, text)| {
-        let text: String = text.chars().take(columns).collect();
-        match tone.filter(|_| colour) {
-            Some(tone) => format!("{tone}{text}{PLAIN}"),
-            None => text,
-        }
-    });
-    shown.collect()
+    lines.push(Row::plain(format!("running for {}; Ctrl-C ends in good order", clock(picture.seconds))));
+    lines.iter().map(|line| line.shown(columns, colour)).collect()
 }
 
 /// The same as plain lines.
@@ -167,6 +195,20 @@ mod tests {
         assert!(plain.contains("connection refused"), "{plain}");
         assert!(!plain.contains('\x1b'), "{plain}");
         assert!(live(&picture(status, 0.5), true, 200, 50).join("\n").contains(RED));
+    }
+
+    #[test]
+    fn every_figure_fits_on_a_classical_terminal() {
+        let lines = live(&picture(CameraStatus::Recording, 1.0), false, 80, 24);
+        assert_eq!(
+            lines[..2],
+            [
+                "camera   state                            durable coverage    kb/s fps      held",
+                "entrance recording                        1:02:05   100.0%    4000  30   1.5 KiB",
+            ]
+        );
+        let coloured = &live(&picture(CameraStatus::Recording, 1.0), true, 80, 24)[1];
+        assert!(coloured.starts_with("entrance \x1b[32mrecording\x1b[0m "), "{coloured:?}");
     }
 
     #[test]
