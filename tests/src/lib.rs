@@ -22,7 +22,7 @@
 //! | [`scene`] | cameras, a volume and the recorder's lives, for tests of crashes and of volumes |
 //! | [`verify`] | what was sent against what was recorded |
 //! | [`hearing`] | sound against picture: nothing missing, both at one time |
-//! | [`bench`] | Holdfast measured beside its rivals |
+//! | [`mod@bench`] | Holdfast measured beside its rivals |
 
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
