@@ -1,28 +1,10 @@
 //! What a segment's file says of itself: the ledger's view of the mp4 scanner.
 
 use crate::mp4;
-use holdfast_wire::segment::{SegmentHeader, SegmentHeaderV1};
-use holdfast_wire::time::{Span, Wall};
+pub use crate::mp4::SegmentFacts;
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
-
-/// What was found in a segment's file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SegmentFacts {
-    /// Its header.
-    pub header: SegmentHeaderV1,
-    /// Whole video frames in it.
-    pub frames: u32,
-    /// Where its last whole fragment ends, in bytes from the start.
-    pub durable_len: u64,
-    /// Bytes behind that: the beginning of a fragment, or what a power cut left.
-    pub torn_bytes: u64,
-    /// The wall time that its video covers, in order; more than one if there is a hole inside.
-    pub stretches: Vec<Span>,
-    /// End of its last whole frame.
-    pub end: Wall,
-}
 
 /// Why a file gave no facts.
 #[derive(Debug, thiserror::Error)]
@@ -68,19 +50,36 @@ impl SegmentScanner for Mp4Scanner {
     fn scan(&self, path: &Path) -> Result<SegmentFacts, ScanError> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        let found = mp4::scan(BufReader::new(file), length)?;
-        let SegmentHeader::V1(header) = found.header;
-        if found.frames == 0 {
-            return Err(ScanError::Nothing);
+        let facts = mp4::scan(BufReader::new(&file), length)?;
+        if facts.frames > 0 {
+            return Ok(facts);
         }
-        Ok(SegmentFacts {
-            header,
-            frames: found.frames,
-            durable_len: found.durable_len,
-            torn_bytes: found.torn_bytes,
-            stretches: found.stretches,
-            end: found.end,
-        })
+        // A file torn in its first fragment holds nothing. One that goes on behind it was damaged later, and
+        // may hold a minute that somebody can save: it is not for us to call it empty.
+        let mut rest = BufReader::new(file);
+        rest.seek(SeekFrom::Start(facts.durable_len))?;
+        if fragments_begun(rest)? > 1 {
+            return Err(ScanError::Unreadable("its first fragment is damaged, and others follow it".into()));
+        }
+        Err(ScanError::Nothing)
+    }
+}
+
+/// How often a fragment seems to begin in what `reader` holds: the mark of its box is counted, wherever it lies. Stops
+/// at two.
+fn fragments_begun(mut reader: impl Read) -> io::Result<usize> {
+    const MARK: &[u8] = b"moof";
+    let mut window = Vec::with_capacity(64 * 1024);
+    let (mut count, mut chunk) = (0, [0u8; 32 * 1024]);
+    loop {
+        let read = reader.read(&mut chunk)?;
+        if read == 0 || count > 1 {
+            return Ok(count);
+        }
+        window.extend_from_slice(&chunk[..read]);
+        count += window.windows(MARK.len()).filter(|bytes| *bytes == MARK).count();
+        // What may be the beginning of a mark stays.
+        window.drain(..window.len().saturating_sub(MARK.len() - 1));
     }
 }
 
@@ -91,5 +90,25 @@ impl From<mp4::ScanError> for ScanError {
             mp4::ScanError::Read { source, .. } => ScanError::Io(source),
             mp4::ScanError::Foreign | mp4::ScanError::Header(_) => ScanError::Unreadable(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_are_counted_wherever_they_lie() {
+        let at = |places: &[usize]| {
+            let mut bytes = vec![1u8; 100_000];
+            for place in places {
+                bytes[*place..*place + 4].copy_from_slice(b"moof");
+            }
+            fragments_begun(bytes.as_slice()).unwrap()
+        };
+        assert_eq!(at(&[]), 0);
+        assert_eq!(at(&[0]), 1);
+        assert_eq!(at(&[32 * 1024 - 2]), 1, "across a border of two reads");
+        assert_eq!(at(&[10, 99_996]), 2);
     }
 }

@@ -7,7 +7,7 @@
 use super::SEAM;
 use super::boxes::{Bytes, wall_after};
 use holdfast_wire::frame::{ReadError, decode_header};
-use holdfast_wire::segment::{HEADER_UUID, SegmentHeader};
+use holdfast_wire::segment::{HEADER_UUID, SegmentHeader, SegmentHeaderV1};
 use holdfast_wire::time::{Span, Wall};
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -30,7 +30,7 @@ const MAX_SPAN_TICKS: u64 = 7 * 86_400 * 90_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SegmentFacts {
     /// What the segment says of itself.
-    pub header: SegmentHeader,
+    pub header: SegmentHeaderV1,
     /// Video frames in whole fragments.
     pub frames: u32,
     /// Where the last whole fragment ends, or `moov` if there is none, in bytes.
@@ -90,8 +90,8 @@ pub fn scan<R: Read + Seek>(reader: R, length: u64) -> Result<SegmentFacts, Scan
         }
     };
 
-    let SegmentHeader::V1(v1) = &movie.header;
-    let mut coverage = Coverage::new(v1.start, &movie);
+    let SegmentHeader::V1(header) = movie.header.clone();
+    let mut coverage = Coverage::new(header.start, &movie);
     let mut durable_len = at;
     while let Some(fragment) = file.fragment_at(durable_len, &movie)? {
         if !coverage.add(&fragment) {
@@ -103,9 +103,9 @@ pub fn scan<R: Read + Seek>(reader: R, length: u64) -> Result<SegmentFacts, Scan
         frames: coverage.frames,
         durable_len,
         torn_bytes: length.saturating_sub(durable_len),
-        end: coverage.stretches.last().map_or(v1.start, |stretch| stretch.to),
+        end: coverage.stretches.last().map_or(header.start, |stretch| stretch.to),
         stretches: coverage.stretches,
-        header: movie.header,
+        header,
     })
 }
 

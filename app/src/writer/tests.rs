@@ -152,8 +152,7 @@ fn segments(root: &Path) -> Vec<(u32, usize)> {
             let tracks = bytes.windows(4).filter(|window| *window == b"trak").count();
             let facts = mp4::scan(std::io::Cursor::new(&bytes), bytes.len() as u64).unwrap();
             assert_eq!(facts.torn_bytes, 0, "{}", path.display());
-            let holdfast_wire::segment::SegmentHeader::V1(header) = facts.header;
-            (header.sequence, facts.frames, tracks)
+            (facts.header.sequence, facts.frames, tracks)
         })
         .collect();
     segments.sort_unstable();

@@ -124,7 +124,12 @@ fn config(caps: &gst::StructureRef) -> TrackConfig {
 
 /// A segment's header that says something in every field.
 pub fn header() -> SegmentHeader {
-    SegmentHeader::V1(SegmentHeaderV1 {
+    SegmentHeader::V1(header_v1())
+}
+
+/// What the header of every segment of these tests says.
+pub fn header_v1() -> SegmentHeaderV1 {
+    SegmentHeaderV1 {
         volume: Id128([0x11; 16]),
         device: Name::new("barn").unwrap(),
         camera: Name::new("entrance").unwrap(),
@@ -135,7 +140,7 @@ pub fn header() -> SegmentHeader {
         clock_trusted: true,
         fallback: false,
         before: Default::default(),
-    })
+    }
 }
 
 /// The samples of all streams as they come out of a ring: video in decode order, audio beside it.

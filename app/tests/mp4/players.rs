@@ -124,7 +124,7 @@ fn check(name: &str, codecs: &[&str], streams: &[Stream]) -> Value {
     decode(&path);
 
     let facts = scan(Cursor::new(&bytes), bytes.len() as u64).unwrap();
-    assert_eq!(facts.header, media::header(), "{name}");
+    assert_eq!(facts.header, media::header_v1(), "{name}");
     assert_eq!(facts.frames as usize, streams[0].samples.len(), "{name}");
     assert_eq!((facts.durable_len, facts.torn_bytes), (bytes.len() as u64, 0), "{name}");
     assert_eq!(facts.stretches.len(), 1, "{name}");

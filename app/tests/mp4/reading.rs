@@ -33,7 +33,7 @@ fn expected(length: usize, start: usize, ends: &[usize]) -> SegmentFacts {
     let durable = if whole == 0 { start } else { ends[whole - 1] };
     let end = Wall::from_micros(START.as_micros() + whole as i64 * 200_000);
     SegmentFacts {
-        header: media::header(),
+        header: media::header_v1(),
         frames: whole as u32 * 5,
         durable_len: durable as u64,
         torn_bytes: (length - durable) as u64,
