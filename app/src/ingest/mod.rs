@@ -262,8 +262,9 @@ fn source(request: &Request) -> Result<gst::Element, BuildError> {
         Transport::Udp => builder
             .property_from_str("protocols", "udp")
             .property("latency", UDP_LATENCY_MS)
-            .property("udp-buffer-size", UDP_BUFFER_BYTES)
-            .property("drop-on-latency", true),
+            // Not drop-on-latency: with B-frames it takes time that runs back for packets that are late, and a third of
+            // the picture was lost. Nothing behind the jitterbuffer ever blocks, so it cannot grow.
+            .property("udp-buffer-size", UDP_BUFFER_BYTES),
     };
     let builder = match &request.credentials {
         Some((user, password)) => builder.property("user-id", user).property("user-pw", password.expose()),

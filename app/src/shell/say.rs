@@ -262,7 +262,7 @@ fn camera_hint(failure: Failure) -> &'static str {
             ". Check the camera's power, its cable, and the address and port in its url"
         }
         Failure::Unauthorized | Failure::Forbidden => {
-            ". Check user and password in the secrets file; Holdfast tries seldom, so that the camera does not lock it out"
+            ". Check the camera's credentials in the configuration and the secrets file; Holdfast tries seldom, so that the camera does not lock it out"
         }
         Failure::NotFound => ". Check the path in the camera's url",
         Failure::SessionLimit => ". Close other viewers of this camera",

@@ -5,7 +5,7 @@ use crate::interrupted;
 use holdfast_tests::camera::VirtualCamera;
 use holdfast_tests::command;
 use holdfast_tests::recorder::{self, CameraEntry, Configuration, Output, Recorder};
-use holdfast_tests::report::Report;
+use holdfast_tests::report::{Gap, Report};
 use holdfast_tests::verify::{self, Verdict};
 use holdfast_tests::{LabError, wait_until, wall_micros};
 use std::path::{Path, PathBuf};
@@ -53,7 +53,7 @@ pub fn run(seconds: Option<u64>, folder: &Path, holdfast: Option<PathBuf>) -> Re
     let status = recorder.wait(STOP_DEADLINE)?;
     println!();
     print_coverage(&binary, &volume);
-    let account = Report::ask(&binary, &volume, &["--since", &command::rfc3339(start)])?;
+    let account = Report::ask(&binary, &volume, &["--since", &command::rfc3339(start)]);
     let mut whole = died.is_none() && status.success();
     if let Some(status) = died {
         eprintln!("lab: the recorder ended by itself: {status}");
@@ -61,7 +61,13 @@ pub fn run(seconds: Option<u64>, folder: &Path, holdfast: Option<PathBuf>) -> Re
         eprintln!("lab: the recorder did not stop cleanly: {status}");
     }
     whole &= judge(&cameras, &volume, stop)?;
-    for finding in cameras.iter().flat_map(|camera| judge_account(&account, camera.name(), start, stop)) {
+    let findings = match account {
+        Ok(account) => {
+            cameras.iter().flat_map(|camera| judge_account(&account, camera.name(), start, stop)).collect()
+        }
+        Err(error) => vec![error.to_string()],
+    };
+    for finding in findings {
         eprintln!("lab: {finding}");
         whole = false;
     }
@@ -120,7 +126,10 @@ fn judge_account(account: &Report, camera: &str, start: i64, stop: i64) -> Vec<S
     if begin > BEGIN_DEADLINE {
         findings.push(format!("{camera}: its first picture came only after {:.1} s", begin as f64 / 1e6));
     }
-    for gap in account.gaps.iter().filter(|gap| gap.cause != "starting") {
+    // Of an earlier run in the same folder, the moment until this one's session began.
+    let earlier = |gap: &&Gap| gap.cause == "stopped" && gap.to < start + BEGIN_SLACK;
+    let untold = account.gaps.iter().filter(|gap| gap.cause != "starting" && !earlier(gap));
+    for gap in untold {
         let seconds = gap.micros as f64 / 1e6;
         findings.push(format!("{camera}: coverage tells a gap of {seconds:.3} s: {}", gap.detail));
     }
@@ -135,7 +144,7 @@ fn judge_account(account: &Report, camera: &str, start: i64, stop: i64) -> Vec<S
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdfast_tests::report::{CameraReport, Gap};
+    use holdfast_tests::report::CameraReport;
 
     const SECOND: i64 = 1_000_000;
 
@@ -164,6 +173,12 @@ mod tests {
     fn an_account_that_cannot_be_true_of_cameras_that_worked_is_found() {
         let found = |account: Report| judge_account(&account, "yard", 0, 30 * SECOND).len();
         assert_eq!(found(account(28 * SECOND, &[(SECOND, "starting")])), 0);
+        assert_eq!(
+            found(account(28 * SECOND, &[(14_000, "stopped"), (SECOND, "starting")])),
+            0,
+            "a second run"
+        );
+        assert_eq!(found(account(28 * SECOND, &[(3 * SECOND, "stopped")])), 1, "stopped for long");
         assert_eq!(found(account(0, &[])), 1, "nothing is durable");
         assert_eq!(found(account(27 * SECOND, &[(SECOND, "starting"), (SECOND, "lost")])), 1, "a gap");
         assert_eq!(found(account(12 * SECOND, &[(17 * SECOND, "starting")])), 1, "a late beginning");
