@@ -89,7 +89,6 @@ pub struct Figures {
     last_video: AtomicU64,
     units: AtomicU64,
     keyframes: AtomicU64,
-    bytes: AtomicU64,
 }
 
 impl Figures {
@@ -101,14 +100,6 @@ impl Figures {
             units: self.units.load(Ordering::Relaxed),
             keyframes: self.keyframes.load(Ordering::Relaxed),
         }
-    }
-    /// Bytes of access units received, audio included.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-    /// Video access units received.
-    pub fn units(&self) -> u64 {
-        self.units.load(Ordering::Relaxed)
     }
 }
 

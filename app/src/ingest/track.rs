@@ -95,11 +95,10 @@ impl Intake {
             self.kind == TrackKind::Audio || !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
         let duration = buffer.duration().map(|duration| Duration::from_nanos(duration.nseconds()));
         let Ok(bytes) = buffer.into_mapped_buffer_readable() else { return };
-        let size = bytes.len() as u64;
         let config = Arc::clone(config);
         let data = Data::new(bytes);
         let unit = AccessUnit { track: self.kind, pts: raw, duration, keyframe, config, data };
-        self.count(arrival, size, keyframe);
+        self.count(arrival, keyframe);
         self.waiting.push((unit, arrival));
         self.place(raw, arrival);
     }
@@ -132,9 +131,8 @@ impl Intake {
         }
     }
 
-    fn count(&self, arrival: Mono, size: u64, keyframe: bool) {
+    fn count(&self, arrival: Mono, keyframe: bool) {
         let figures = &self.session.figures;
-        figures.bytes.fetch_add(size, Ordering::Relaxed);
         if self.kind == TrackKind::Video {
             figures.last_video.store(arrival.as_nanos(), Ordering::Relaxed);
             figures.units.fetch_add(1, Ordering::Relaxed);
