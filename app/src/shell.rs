@@ -21,7 +21,7 @@ use heapless::Vec as Bounded;
 use holdfast_core::Appliance;
 use holdfast_core::effect::Effect;
 use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
-use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, VolumeIndex};
+use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, VolumeIndex, VolumeKind};
 use holdfast_core::time::{Anchor, Wall};
 
 use crate::config::Config;
@@ -34,6 +34,9 @@ use volumes::Volumes;
 
 /// How often figures of cameras and volumes are taken for the core and for people.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
+
+/// How long footage is kept: the default of the design.
+const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
 /// Wall time before this cannot be right: when this program was built, in seconds since 1970 (`build.rs`).
 const CLOCK_FLOOR: &str = env!("HOLDFAST_BUILT");
@@ -144,11 +147,12 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
     let cameras: Option<Bounded<CameraSettings, _>> =
         config.cameras.iter().map(|camera| Some(CameraSettings { transport: camera.transport })).collect();
     let cameras = cameras.filter(|list| list.len() == config.cameras.len());
-    let volumes = u8::try_from(config.volumes.len()).map_err(|_| RunError::TooMany("volumes"))?;
+    let volumes: Bounded<VolumeKind, _> = config.volumes.iter().map(|_| VolumeKind::Path).collect();
     let now = clock::now();
     let core = Appliance::new(Settings {
         cameras: cameras.ok_or(RunError::TooMany("cameras"))?,
         volumes,
+        retention: RETENTION,
         stall: config.limits.stall,
         clock_floor: Wall::from_secs(CLOCK_FLOOR.parse().unwrap_or(0)),
         seed: clock::seed().map_err(RunError::Host)?,

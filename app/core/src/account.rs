@@ -305,6 +305,8 @@ const fn weight(cause: Cause) -> u8 {
         Cause::Starting => 2,
         Cause::RingOverflow | Cause::ClockStepped => 3,
         Cause::Stopped | Cause::Crashed | Cause::PowerLost => 4,
-        Cause::Camera(_) | Cause::Volume(_) | Cause::OnAnotherVolume => 4,
+        Cause::Camera(_) | Cause::Volume(_) | Cause::OnAnotherVolume | Cause::Ejected => 4,
+        // Told by who deletes, never by an account.
+        Cause::Deleted(_) => 4,
     }
 }

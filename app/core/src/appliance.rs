@@ -67,9 +67,9 @@ struct Shown {
 }
 
 impl Appliance {
-    /// A device that has not begun. Volumes above [`MAX_VOLUMES`] are left out; the configuration refuses them.
+    /// A device that has not begun.
     pub fn new(settings: Settings) -> Self {
-        let volumes = usize::from(settings.volumes).min(MAX_VOLUMES);
+        let volumes = settings.volumes.len();
         let cameras: Vec<Camera, MAX_CAMERAS> =
             settings.cameras.iter().map(|camera| Camera::new(*camera, settings.stall)).collect();
         let nowhen = Now { mono: Mono(0), wall: crate::time::Wall(0) };
@@ -192,6 +192,7 @@ impl Appliance {
             Event::Start | Event::Tick | Event::ClockSynchronised(_) => {}
             Event::Camera(index, event) => self.take_of_camera(now, index, event),
             Event::Volume(index, event) => self.take_of_volume(now, index, event),
+            Event::DiskLeftAlone { .. } | Event::DiskGone { .. } => {}
             Event::Acknowledge(key) => self.alarms.acknowledge(&key),
             Event::Stop => {
                 if self.life == Life::Running {
@@ -255,6 +256,17 @@ impl Appliance {
                 volume.closed(now.mono);
                 self.tell_again(index);
             }
+            VolumeEvent::Attached
+            | VolumeEvent::Detached
+            | VolumeEvent::Figures(_)
+            | VolumeEvent::Released
+            | VolumeEvent::Deleted { .. }
+            | VolumeEvent::Exhausted { .. }
+            | VolumeEvent::WentBack
+            | VolumeEvent::Eject
+            | VolumeEvent::Use
+            | VolumeEvent::Unmounted
+            | VolumeEvent::Health(_) => {}
         }
     }
 

@@ -4,6 +4,7 @@ use crate::alarm::AlarmNotice;
 use crate::event::{Cause, Failure, Fault};
 use crate::settings::{CameraIndex, Transport, VolumeIndex};
 use crate::time::{Anchor, Mono, Span, Wall};
+use core::time::Duration;
 
 /// One decision.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +91,52 @@ pub enum VolumeEffect {
         /// When it is tried again.
         until: Mono,
     },
+    /// Unmount it: it is closed. The shell owes `Unmounted` when its mount is gone; the core waits for a while only.
+    Unmount,
+    /// Have it mounted again, as if its disk had just come. The shell owes `Attached` if it can be.
+    Mount,
+    /// To be told, not done: its status changed.
+    Status(VolumeStatus),
+    /// To be told, not done: what it will hold, anew about once a minute while it takes footage.
+    Forecast(Forecast),
+}
+
+/// A volume as a person sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeStatus {
+    /// No disk is there.
+    Absent,
+    /// It is being opened: checked, repaired, read.
+    Opening,
+    /// It takes footage, or could.
+    Ready,
+    /// It cannot be used and will be tried again.
+    Faulted {
+        /// Why.
+        fault: Fault,
+        /// When it is tried again at the latest; `None` if only a person or another disk can help.
+        until: Option<Mono>,
+    },
+    /// A person wants it out: it is being closed and unmounted.
+    Ejecting,
+    /// It is closed and unmounted: it can be pulled.
+    SafeToRemove,
+    /// The recorder has ended.
+    Closed,
+}
+
+/// What a volume will hold, from what comes in now and what is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forecast {
+    /// Bytes a second that it takes from all cameras now.
+    pub rate: u64,
+    /// Until cleaning begins; `None` if nothing comes in, or not in a hundred years.
+    pub until_full: Option<Duration>,
+    /// How much footage of all cameras it can hold at this rate, in time; `None` where the rate or the footage is not
+    /// known yet.
+    pub holds: Option<Duration>,
+    /// The longest retention that is configured for a camera.
+    pub promised: Duration,
 }
 
 /// An entry of the ledger that the core decides on.

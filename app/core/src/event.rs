@@ -1,10 +1,13 @@
 //! Events: facts that the shell tells the core. An adapter reports; it does not judge.
 
 use crate::alarm::AlarmKey;
+use crate::disk::Unfit;
 use crate::settings::{CameraIndex, VolumeIndex};
 use crate::time::{Mono, Span, Wall};
+use core::time::Duration;
 use heapless::String;
 pub use holdfast_wire::cause::{Cause, Failure, Fault};
+pub use holdfast_wire::retention::Rule;
 
 /// A short text from outside, cut to fit: the name of a codec or of a track.
 pub type Label = String<48>;
@@ -18,6 +21,18 @@ pub enum Event {
     Camera(CameraIndex, CameraEvent),
     /// About a volume.
     Volume(VolumeIndex, VolumeEvent),
+    /// A filesystem or disk came that Holdfast does not write to: it is named to a person and left alone.
+    DiskLeftAlone {
+        /// What a person calls it: "sdb1", "sdb1 (NTFS, PHOTOS)".
+        disk: Label,
+        /// Why.
+        reason: Unfit,
+    },
+    /// One that had been left alone is gone, or is used now.
+    DiskGone {
+        /// As in `DiskLeftAlone`.
+        disk: Label,
+    },
     /// Whether the kernel's clock is synchronised to a time source (adjtimex); sent when it changes.
     ClockSynchronised(bool),
     /// A person acknowledged an alarm.
@@ -117,4 +132,68 @@ pub enum VolumeEvent {
     Faulted(Fault),
     /// What `VolumeEffect::Close` asked for is done: everything durable, ledger closed.
     Closed,
+    /// Its filesystem is there: mounted by the helper, or seen at a path of the configuration. For a disk this begins
+    /// its life in the slot; for a path it is an occasion to try again at once.
+    Attached,
+    /// Its device or its mount is gone. Whatever its writer does now is in vain.
+    Detached,
+    /// Figures of its writer, told about once a second while one is open.
+    Figures(VolumeFigures),
+    /// A writer that had been abandoned has ended at last: the volume can be opened again.
+    Released,
+    /// Segments were deleted by a rule; each is in the ledger.
+    Deleted {
+        /// By which rule.
+        rule: Rule,
+        /// How many.
+        segments: u32,
+        /// Bytes freed.
+        bytes: u64,
+    },
+    /// Cleaning found nothing more that it may delete, and less than it needs is free: a person is needed.
+    Exhausted {
+        /// Bytes that are still to be freed.
+        wanted: u64,
+        /// Bytes of protected footage.
+        protected: u64,
+    },
+    /// Its ledger ends earlier than what was durable on it in this session: an older copy, or a disk that lost what it
+    /// had synced. It is used, and tells its own truth.
+    WentBack,
+    /// A person wants to take it out: from the button, MQTT or the command line.
+    Eject,
+    /// A person wants an ejected one to be used again.
+    Use,
+    /// What `VolumeEffect::Unmount` asked for is done.
+    Unmounted,
+    /// What SMART says of its disk; told when it changes.
+    Health(Health),
+}
+
+/// Figures of a volume in use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct VolumeFigures {
+    /// How long the call to the disk that is under way has lasted; zero if none is.
+    pub busy: Duration,
+    /// The longest call to the disk that ended since the figures before.
+    pub slowest: Duration,
+    /// How full the fullest ring that it is to empty is, in percent of its bytes or its time, whichever is more.
+    pub fill: u8,
+    /// Bytes free to an ordinary user; `None` if the filesystem would not tell.
+    pub free: Option<u64>,
+    /// Bytes in all; `None` if the filesystem would not tell.
+    pub total: Option<u64>,
+    /// Bytes of footage on it that a rule might delete; `None` until all of it has been counted.
+    pub footage: Option<u64>,
+}
+
+/// A disk's own opinion of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// SMART says that it passes.
+    Good,
+    /// It works, but shows signs that go before failures: pending or reallocated sectors, media errors, spare used up.
+    Worn,
+    /// SMART says that it fails.
+    Failing,
 }

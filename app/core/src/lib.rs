@@ -19,13 +19,14 @@
 //! use holdfast_core::Appliance;
 //! use holdfast_core::effect::{CameraEffect, Effect, VolumeEffect};
 //! use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
-//! use holdfast_core::settings::{CameraSettings, Settings};
+//! use holdfast_core::settings::{CameraSettings, Settings, VolumeKind};
 //! use holdfast_core::time::{Mono, Now, Wall};
 //! use std::collections::VecDeque;
 //!
 //! let mut core = Appliance::new(Settings {
 //!     cameras: [CameraSettings::default()].into_iter().collect(),
-//!     volumes: 1,
+//!     volumes: [VolumeKind::Path].into_iter().collect(),
+//!     retention: Duration::from_secs(30 * 86_400),
 //!     stall: Duration::from_secs(10),
 //!     clock_floor: Wall::from_secs(1_700_000_000),
 //!     seed: 1,
@@ -73,6 +74,7 @@
 //! | `camera.rs` | when a camera is connected, given up, tried again |
 //! | `ladder.rs` | how long a failed camera waits |
 //! | `volume.rs` | when a volume is opened, closed, tried again |
+//! | `disk.rs` | which of the disks that come are ours to write to |
 //! | `recording.rs` | which volume takes the footage |
 //! | `account.rs` | until when a camera's footage is durable on a volume, and why it is missing since |
 //! | `alarm.rs` | what a person is to know, and for how long |
@@ -86,6 +88,7 @@ pub mod alarm;
 mod appliance;
 mod camera;
 mod clock;
+pub mod disk;
 pub mod effect;
 pub mod event;
 mod ladder;

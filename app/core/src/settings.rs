@@ -45,13 +45,24 @@ pub struct CameraSettings {
     pub transport: TransportChoice,
 }
 
+/// What stands behind a [`VolumeIndex`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VolumeKind {
+    /// A path of the configuration: tried from the start, and again for ever.
+    Path,
+    /// A place that a disk takes when it comes (`VolumeEvent::Attached`) and leaves when it goes.
+    Disk,
+}
+
 /// Everything the core is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The cameras; a [`CameraIndex`] is a place in this list.
     pub cameras: Vec<CameraSettings, MAX_CAMERAS>,
-    /// How many volumes there are; a smaller [`VolumeIndex`] is preferred over a larger one.
-    pub volumes: u8,
+    /// The places for volumes; a smaller [`VolumeIndex`] is preferred over a larger one.
+    pub volumes: Vec<VolumeKind, MAX_VOLUMES>,
+    /// The longest retention that is configured for a camera: what a volume is expected to hold.
+    pub retention: Duration,
     /// No access unit for this long is a stall. Default 10 s.
     pub stall: Duration,
     /// A wall clock before this is not to be trusted: the program's build date.

@@ -166,7 +166,14 @@ impl Sim {
                 self.disks[usize::from(v)] = Disk::Closing;
             }
             Effect::Volume(VolumeIndex(v), VolumeEffect::Abandon) => self.disks[usize::from(v)] = Disk::Down,
-            Effect::Volume(_, VolumeEffect::BackingOff { .. }) => {}
+            Effect::Volume(
+                _,
+                VolumeEffect::BackingOff { .. }
+                | VolumeEffect::Unmount
+                | VolumeEffect::Mount
+                | VolumeEffect::Status(_)
+                | VolumeEffect::Forecast(_),
+            ) => {}
             Effect::Route { camera, to } => {
                 let to = to.map(|to| usize::from(to.0));
                 assert!(

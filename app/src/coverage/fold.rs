@@ -8,7 +8,7 @@ use super::{Coverage, GapReport};
 use crate::ledger::SegmentFacts;
 use holdfast_wire::cause::Cause;
 use holdfast_wire::ids::{BootId, Name, SessionId};
-use holdfast_wire::ledger::{Record, SegmentOpened};
+use holdfast_wire::ledger::{Protected, Record, SegmentDeleted, SegmentOpened};
 use holdfast_wire::time::{Span, Wall};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -162,7 +162,12 @@ impl Fold {
                 self.steps.push(Span::new(Wall(at.0.saturating_sub(*by_micros)), *at));
                 self.word(*at);
             }
-            Record::VolumeFaulted { at, .. } => self.word(*at),
+            Record::VolumeFaulted { at, .. }
+            | Record::SegmentDeleted(SegmentDeleted { at, .. })
+            | Record::Protected(Protected { at, .. })
+            | Record::Unprotected { at, .. }
+            | Record::Renewed { at, .. }
+            | Record::TakenOver { at, .. } => self.word(*at),
             Record::Rebuilt { .. } => {
                 if let Some(last) = self.sessions.last_mut() {
                     last.rebuilt = true;

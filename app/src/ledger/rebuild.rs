@@ -230,7 +230,9 @@ impl Story {
                 | Cause::RingOverflow
                 | Cause::Volume(_)
                 | Cause::ClockStepped
-                | Cause::OnAnotherVolume => {}
+                | Cause::OnAnotherVolume
+                | Cause::Deleted(_)
+                | Cause::Ejected => {}
             }
         }
         self.session = Some(header.session);

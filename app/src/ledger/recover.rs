@@ -408,7 +408,12 @@ impl History {
             | Record::GapOpened { .. }
             | Record::ClockStepped { .. }
             | Record::Repaired(_)
-            | Record::VolumeFaulted { .. } => {}
+            | Record::VolumeFaulted { .. }
+            | Record::SegmentDeleted(_)
+            | Record::Protected(_)
+            | Record::Unprotected { .. }
+            | Record::Renewed { .. }
+            | Record::TakenOver { .. } => {}
         }
     }
 

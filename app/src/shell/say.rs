@@ -32,6 +32,17 @@ pub(super) fn event(event: &Event, cameras: &Cameras, volumes: &Volumes) {
         }
         // Stored comes once a second and camera; Faulted is said where its errno is known and as an alarm.
         VolumeEvent::Stored { .. } | VolumeEvent::Faulted(_) => {}
+        VolumeEvent::Attached
+        | VolumeEvent::Detached
+        | VolumeEvent::Figures(_)
+        | VolumeEvent::Released
+        | VolumeEvent::Deleted { .. }
+        | VolumeEvent::Exhausted { .. }
+        | VolumeEvent::WentBack
+        | VolumeEvent::Eject
+        | VolumeEvent::Use
+        | VolumeEvent::Unmounted
+        | VolumeEvent::Health(_) => {}
     }
 }
 
@@ -97,6 +108,8 @@ fn volume_effect(path: &str, effect: &VolumeEffect) {
             "does not answer; Holdfast no longer waits for it"),
         VolumeEffect::BackingOff { fault, .. } => log::warn!(VOLUME = path, MESSAGE_ID = ids::VOLUME_FAULTED;
             "{fault}; cameras stay connected, Holdfast tries the volume again by itself{}", volume_hint(*fault)),
+        VolumeEffect::Unmount | VolumeEffect::Mount | VolumeEffect::Status(_) | VolumeEffect::Forecast(_) => {
+        }
     }
 }
 
@@ -111,7 +124,11 @@ fn account(path: &str, entry: &Entry, cameras: &Cameras) {
             );
             // What a person did, or what every start costs, is no reason to worry anybody.
             let level = match cause {
-                Cause::Stopped | Cause::Starting | Cause::OnAnotherVolume => Level::Info,
+                Cause::Stopped
+                | Cause::Starting
+                | Cause::OnAnotherVolume
+                | Cause::Ejected
+                | Cause::Deleted(_) => Level::Info,
                 Cause::Unknown
                 | Cause::Crashed
                 | Cause::PowerLost
@@ -296,6 +313,14 @@ fn volume_hint(fault: Fault) -> &'static str {
         Fault::WrongIdentity => ". Another filesystem is mounted at this path; connect the right disk",
         Fault::InUse => ". Stop the other recorder that uses it",
         Fault::Damaged => ". Run holdfast ledger rebuild on it",
+        Fault::Foreign => {
+            ". Its footage is not touched. If this device had another name, add that to formerly in [device]; to record on it all the same, run holdfast volume adopt"
+        }
+        Fault::Duplicate => ". Take one of the two out, or run holdfast volume adopt on the copy",
+        Fault::Copied => ". Run holdfast volume adopt on it, if it is to be recorded on",
+        Fault::NotMounted => {
+            ". Mount a disk there; for a plain directory write directory = instead of path = in the configuration"
+        }
         Fault::Other(_) | Fault::Again | Fault::Stale => "",
     }
 }

@@ -107,7 +107,11 @@ impl Volumes {
                     }
                 }
             }
-            VolumeEffect::BackingOff { .. } => {}
+            VolumeEffect::BackingOff { .. }
+            | VolumeEffect::Unmount
+            | VolumeEffect::Mount
+            | VolumeEffect::Status(_)
+            | VolumeEffect::Forecast(_) => {}
         }
     }
 

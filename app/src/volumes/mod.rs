@@ -27,7 +27,7 @@ use holdfast_wire::cause::Fault;
 use holdfast_wire::frame::{MAX_MARKER, ReadError, decode_marker, encode_marker};
 use holdfast_wire::ids::{Name, VolumeId};
 use holdfast_wire::time::Wall;
-use holdfast_wire::volume::{VolumeMarker, VolumeMarkerV1};
+use holdfast_wire::volume::{VolumeMarker, VolumeMarkerV1, VolumeMarkerV2};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use std::fs::{self, File, OpenOptions};
@@ -200,7 +200,9 @@ pub fn read_marker(root: &Path) -> Result<Option<VolumeMarkerV1>, VolumeError> {
     }
     let told = |detail| VolumeError::found(Fault::Damaged, "read", &path, detail);
     match decode_marker(&bytes) {
-        Ok(VolumeMarker::V1(marker)) => Ok(Some(marker)),
+        Ok(VolumeMarker::V1(marker) | VolumeMarker::V2(VolumeMarkerV2 { now: marker, .. })) => {
+            Ok(Some(marker))
+        }
         Err(ReadError::Damaged) => {
             Err(told(format!("`holdfast ledger rebuild {}` restores it", root.display())))
         }

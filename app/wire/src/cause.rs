@@ -1,5 +1,6 @@
 //! Why footage is missing: the vocabulary that the ledger, the coverage report and the alarms share.
 
+use crate::retention::Rule;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -122,6 +123,14 @@ pub enum Fault {
     InUse,
     /// Its marker or ledger cannot be read.
     Damaged,
+    /// Another device adopted it: its footage is not ours to delete.
+    Foreign,
+    /// Another filesystem with the same identity is in use: one of the two is a copy (dd).
+    Duplicate,
+    /// Its marker was copied here from another filesystem (its UUID differs).
+    Copied,
+    /// No disk is mounted at its path: what is there belongs to the system's own disk.
+    NotMounted,
 }
 
 impl Fault {
@@ -142,6 +151,10 @@ impl Fault {
             Fault::WrongIdentity => "not the volume that was adopted",
             Fault::InUse => "in use by another recorder",
             Fault::Damaged => "its marker or ledger cannot be read",
+            Fault::Foreign => "adopted by another device",
+            Fault::Duplicate => "another disk with the same identity is in use: one of the two is a copy",
+            Fault::Copied => "its marker was copied from another filesystem",
+            Fault::NotMounted => "no disk is mounted there",
         }
     }
 }
@@ -178,6 +191,10 @@ pub enum Cause {
     ClockStepped,
     /// The footage went to another volume meanwhile.
     OnAnotherVolume,
+    /// It had been recorded, and was deleted by this rule.
+    Deleted(Rule),
+    /// A person had ejected the volume.
+    Ejected,
 }
 
 impl fmt::Display for Cause {
@@ -194,6 +211,8 @@ impl fmt::Display for Cause {
             Cause::Volume(fault) => write!(f, "volume: {fault}"),
             Cause::ClockStepped => f.write_str("clock was set forward"),
             Cause::OnAnotherVolume => f.write_str("recorded to another volume"),
+            Cause::Deleted(rule) => write!(f, "deleted: {rule}"),
+            Cause::Ejected => f.write_str("volume was ejected"),
         }
     }
 }
@@ -213,6 +232,8 @@ impl Cause {
             Cause::Volume(_) => "volume",
             Cause::ClockStepped => "clock-stepped",
             Cause::OnAnotherVolume => "on-another-volume",
+            Cause::Deleted(_) => "deleted",
+            Cause::Ejected => "ejected",
         }
     }
 }

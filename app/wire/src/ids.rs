@@ -11,8 +11,8 @@ pub const MAX_NAME: usize = 32;
 /// A camera's or the device's name: 1 to 32 of `a-z`, `0-9`, `-` and `_`, the first a letter or digit.
 ///
 /// So narrow because it is used as a directory name (on exFAT and vfat too), as an MQTT topic level
-/// and in a URL, and must never need escaping in any of them. `ledger` and `volume` are refused:
-/// they would collide with Holdfast's own files on a volume.
+/// and in a URL, and must never need escaping in any of them. `ledger`, `volume`,
+/// `protected` and `reserve` are refused: they would collide with Holdfast's own files on a volume.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Name(String<MAX_NAME>);
 
@@ -41,7 +41,7 @@ impl Name {
                 return Err(NameError::Character(c));
             }
         }
-        if matches!(text, "ledger" | "volume") {
+        if matches!(text, "ledger" | "volume" | "protected" | "reserve") {
             return Err(NameError::Reserved);
         }
         String::try_from(text).map(Name).map_err(|_| NameError::TooLong)

@@ -4,7 +4,8 @@
 //! [`crate::frame`]). Only ever appended to. A reader passes over what it cannot read and says so.
 
 use crate::cause::{Cause, Fault};
-use crate::ids::{BootId, Name, SessionId};
+use crate::ids::{BootId, Name, SessionId, VolumeId};
+use crate::retention::Rule;
 use crate::time::{Span, Wall};
 use heapless::String;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,69 @@ pub enum Record {
         /// How.
         fault: Fault,
     },
+    /// A segment is to be deleted by a rule. Written and synced before its file is removed: what the ledger calls
+    /// stored is there.
+    SegmentDeleted(SegmentDeleted),
+    /// Footage is protected from every rule of deletion.
+    Protected(Protected),
+    /// A protection was taken back.
+    Unprotected {
+        /// When.
+        at: Wall,
+        /// Which, by its number.
+        number: u32,
+    },
+    /// The volume was given a new identity: it had been a copy of the one that it was called before.
+    Renewed {
+        /// When.
+        at: Wall,
+        /// Its identity before.
+        before: VolumeId,
+        /// Its identity now.
+        now: VolumeId,
+    },
+    /// This device took the volume over from the one that had adopted it.
+    TakenOver {
+        /// When.
+        at: Wall,
+        /// From which device.
+        from: Name,
+        /// By which device.
+        by: Name,
+    },
+}
+
+/// See [`Record::SegmentDeleted`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentDeleted {
+    /// When.
+    pub at: Wall,
+    /// Number on the volume, as in [`SegmentOpened`].
+    pub sequence: u32,
+    /// Which camera.
+    pub camera: Name,
+    /// Wall time of its first frame.
+    pub start: Wall,
+    /// Size of the file in bytes.
+    pub bytes: u64,
+    /// By which rule.
+    pub rule: Rule,
+}
+
+/// See [`Record::Protected`]. The file `holdfast/protected` is a run of these, so that they are known without
+/// reading years of ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protected {
+    /// When a person or an event asked for it.
+    pub at: Wall,
+    /// Its number on the volume, to take it back by.
+    pub number: u32,
+    /// Which camera; `None` for all.
+    pub camera: Option<Name>,
+    /// The protected span: every segment that reaches into it is kept.
+    pub span: Span,
+    /// Why, in the words of who asked.
+    pub note: String<64>,
 }
 
 /// See [`Record::SessionStarted`].

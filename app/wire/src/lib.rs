@@ -14,6 +14,7 @@ pub mod cause;
 pub mod frame;
 pub mod ids;
 pub mod ledger;
+pub mod retention;
 pub mod segment;
 pub mod time;
 pub mod volume;

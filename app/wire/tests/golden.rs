@@ -9,10 +9,13 @@ use holdfast_wire::frame::{
     encode_header, encode_marker,
 };
 use holdfast_wire::ids::{Id128, Name};
-use holdfast_wire::ledger::{Ending, Gap, Record, Repaired, SegmentClosed, SegmentOpened, SessionStarted};
+use holdfast_wire::ledger::{
+    Ending, Gap, Protected, Record, Repaired, SegmentClosed, SegmentDeleted, SegmentOpened, SessionStarted,
+};
+use holdfast_wire::retention::Rule;
 use holdfast_wire::segment::{Missing, SegmentHeader, SegmentHeaderV1};
 use holdfast_wire::time::{Span, Wall};
-use holdfast_wire::volume::{VolumeMarker, VolumeMarkerV1};
+use holdfast_wire::volume::{VolumeMarker, VolumeMarkerV1, VolumeMarkerV2};
 use serde::Serialize;
 
 const AT: Wall = Wall::from_secs(1_700_000_000);
@@ -171,6 +174,8 @@ fn every_cause_keeps_its_number() {
         volume,
         ClockStepped,
         OnAnotherVolume,
+        Deleted(Rule::Age),
+        Ejected,
     ]);
 }
 
@@ -221,7 +226,66 @@ fn every_fault_of_a_volume_keeps_its_number() {
         WrongIdentity,
         InUse,
         Damaged,
+        Foreign,
+        Duplicate,
+        Copied,
+        NotMounted,
     ]);
+}
+
+#[test]
+fn every_rule_of_deletion_keeps_its_number() {
+    numbered(&[Rule::Age, Rule::Space, Rule::EmergencyAge, Rule::EmergencySpace]);
+}
+
+#[test]
+fn segment_deleted() {
+    golden(
+        Record::SegmentDeleted(SegmentDeleted {
+            at: AT,
+            sequence: 7,
+            camera: name("entrance"),
+            start: AT,
+            bytes: 30_000_000,
+            rule: Rule::Space,
+        }),
+        "250c8080f281838985060708656e7472616e63658080f281838985068087a70e0176f884f300",
+    );
+}
+
+#[test]
+fn protected() {
+    golden(
+        Record::Protected(Protected {
+            at: AT,
+            number: 3,
+            camera: Some(name("entrance")),
+            span: Span::new(AT, AT),
+            note: String::try_from("break-in").unwrap(),
+        }),
+        "320d8080f28183898506030108656e7472616e63658080f281838985068080f2818389850608627265616b2d696e79e86cd400",
+    );
+}
+
+#[test]
+fn unprotected() {
+    golden(Record::Unprotected { at: AT, number: 3 }, "0f0e8080f2818389850603792d9aa000");
+}
+
+#[test]
+fn renewed() {
+    golden(
+        Record::Renewed { at: AT, before: Id128([0x33; 16]), now: Id128([0x44; 16]) },
+        "2e0f8080f28183898506333333333333333333333333333333334444444444444444444444444444444477714f3300",
+    );
+}
+
+#[test]
+fn taken_over() {
+    golden(
+        Record::TakenOver { at: AT, from: name("van-11"), by: name("van-12") },
+        "1c108080f281838985060676616e2d31310676616e2d31323c271cd000",
+    );
 }
 
 fn header() -> SegmentHeaderV1 {
@@ -283,6 +347,40 @@ fn volume_marker() {
         "003333333333333333333333333333333309313233342d414243440676616e2d31328080f281838985062999fe11"
     );
     assert_eq!(decode_marker(bytes), Ok(marker));
+}
+
+#[test]
+fn a_marker_of_a_volume_that_had_other_identities() {
+    let now = VolumeMarkerV1 {
+        id: Id128([0x44; 16]),
+        filesystem_uuid: String::try_from("1234-ABCD").unwrap(),
+        adopted_by: name("van-12"),
+        adopted_at: AT,
+    };
+    let formerly = [Id128([0x33; 16])].into_iter().collect();
+    let marker = VolumeMarker::V2(VolumeMarkerV2 { now, formerly });
+    let mut buffer = [0; MAX_MARKER];
+    let bytes = encode_marker(&marker, &mut buffer).unwrap();
+    assert_eq!(
+        hex(bytes),
+        "014444444444444444444444444444444409313233342d414243440676616e2d31328080f281838985060133333333333333333333333333333333795744ce"
+    );
+    assert_eq!(decode_marker(bytes), Ok(marker));
+}
+
+#[test]
+fn the_longest_marker_fits() {
+    let longest = name("abcdefghijklmnopqrstuvwxyz012345");
+    let now = VolumeMarkerV1 {
+        id: Id128([0x44; 16]),
+        filesystem_uuid: String::try_from("f".repeat(64).as_str()).unwrap(),
+        adopted_by: longest,
+        adopted_at: Wall(i64::MIN),
+    };
+    let formerly = [Id128([0x33; 16]); 4].into_iter().collect();
+    let mut buffer = [0; MAX_MARKER];
+    let marker = VolumeMarker::V2(VolumeMarkerV2 { now, formerly });
+    assert_eq!(encode_marker(&marker, &mut buffer).unwrap().len(), 194);
 }
 
 #[test]

@@ -7,7 +7,9 @@ use holdfast_core::Appliance;
 use holdfast_core::alarm::AlarmNotice;
 use holdfast_core::effect::{CameraEffect, CameraStatus, Effect, Entry, VolumeEffect};
 use holdfast_core::event::{CameraEvent, Event, Failure, Fault, Label, Past, VolumeEvent};
-use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, TransportChoice, VolumeIndex};
+use holdfast_core::settings::{
+    CameraIndex, CameraSettings, Settings, TransportChoice, VolumeIndex, VolumeKind,
+};
 use holdfast_core::time::{Mono, Now, Span, Wall};
 
 /// The wall time of second zero of every story.
@@ -22,7 +24,8 @@ pub struct World {
 pub fn settings(cameras: usize, volumes: u8, transport: TransportChoice) -> Settings {
     Settings {
         cameras: (0..cameras).map(|_| CameraSettings { transport }).collect(),
-        volumes,
+        volumes: (0..volumes).map(|_| VolumeKind::Path).collect(),
+        retention: Duration::from_secs(30 * 86_400),
         stall: Duration::from_secs(10),
         clock_floor: Wall::from_secs(1_700_000_000),
         seed: 7,
