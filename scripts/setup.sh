@@ -14,6 +14,7 @@ all              pkg-config                       finds the C libraries for the 
 all              libgstreamer1.0-dev              GStreamer's core, for the recorder and the lab
 all              libgstreamer-plugins-base1.0-dev GStreamer's app library, for the recorder and the lab
 all              libgstrtspserver-1.0-dev         the lab's virtual cameras are RTSP servers
+all              libudev-dev                      block events: disks that come and go
 all              ca-certificates                  crates come over https
 run,test,bench   gstreamer1.0-plugins-base        app, typefind, videotestsrc, audiotestsrc, Opus
 run,test,bench   gstreamer1.0-plugins-good        rtspsrc, RTP payloaders and jitterbuffer, isomp4
@@ -21,6 +22,9 @@ run,test,bench   gstreamer1.0-plugins-bad         h264parse, h265parse, x265enc
 run,test,bench   gstreamer1.0-plugins-ugly        x264enc: the virtual cameras' H.264
 run,test,bench   gstreamer1.0-libav               avenc_aac: the virtual cameras' AAC
 run,test,bench   ffmpeg                           ffprobe is the player that the files are judged by; ffmpeg is the bench's rival
+test             udev                             systemd-udevd and its database: the tests' disks come and go as real ones do
+test             e2fsprogs                        mkfs.ext4, e2fsck: the tests' filesystems
+test             mount                            losetup, mount, umount
 bench            gstreamer1.0-tools               gst-launch-1.0: the bench's plain pipeline
 bench            strace                           counts the recorder's syncs, after its window
 check            shellcheck                       the linter of these scripts
