@@ -6,7 +6,7 @@ use crate::LabError;
 use crate::camera::{Auth, VirtualCamera};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -78,7 +78,7 @@ pub struct Configuration {
     pub device: String,
     /// Its cameras.
     pub cameras: Vec<CameraEntry>,
-    /// Folders or mounted filesystems, the preferred one first. Must exist.
+    /// Folders, the preferred one first. Must exist.
     pub volumes: Vec<PathBuf>,
     /// Keys of `[limits]` with their values; what is not named keeps its default.
     pub limits: Vec<(&'static str, String)>,
@@ -109,11 +109,15 @@ impl Configuration {
         if !passwords.is_empty() {
             write_file(&secrets, &passwords, 0o600)?;
         }
-        write_file(&path, &self.toml((!passwords.is_empty()).then_some(&secrets)), 0o644)?;
+        let runtime = folder.join("runtime");
+        let made = fs::create_dir_all(&runtime);
+        made.map_err(|source| LabError::Io { doing: format!("making {}", runtime.display()), source })?;
+        let text = self.toml(&runtime, (!passwords.is_empty()).then_some(&secrets));
+        write_file(&path, &text, 0o644)?;
         Ok(path)
     }
 
-    fn toml(&self, secrets: Option<&PathBuf>) -> String {
+    fn toml(&self, runtime: &Path, secrets: Option<&PathBuf>) -> String {
         let mut text = format!("[device]\nname = {}\n", quoted(&self.device));
         for camera in &self.cameras {
             text.push_str("\n[[camera]]\n");
@@ -127,8 +131,10 @@ impl Configuration {
         }
         for volume in &self.volumes {
             text.push_str("\n[[volume]]\n");
-            put(&mut text, "path", &quoted(&volume.display().to_string()));
+            put(&mut text, "directory", &quoted(&volume.display().to_string()));
         }
+        text.push_str("\n[storage]\n");
+        put(&mut text, "runtime", &quoted(&runtime.display().to_string()));
         if !self.limits.is_empty() {
             text.push_str("\n[limits]\n");
             self.limits.iter().for_each(|(key, value)| put(&mut text, key, &quoted(value)));

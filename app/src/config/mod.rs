@@ -14,6 +14,7 @@ mod secret;
 mod secrets;
 mod sections;
 mod source;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -57,6 +58,12 @@ pub mod limits {
     /// Below 3 s a camera that changes its resolution counts as stalled; above 2 minutes a dead one is
     /// noticed too late for its alarm (10 s) to mean anything.
     pub const STALL: RangeInclusive<Duration> = Duration::from_secs(3)..=Duration::from_secs(120);
+    /// Below an hour a person cannot look at what happened before it is gone; ten years are longer than disks live.
+    pub const KEEP: RangeInclusive<Duration> = Duration::from_secs(3600)..=Duration::from_secs(3653 * 86_400);
+    /// Below 16 MiB there is no room for a segment of each camera while it is cleaned; 1 TiB catches a wrong unit.
+    pub const CLEAN: RangeInclusive<u64> = (16 << 20)..=(1 << 40);
+    /// Below 1 % filesystems slow down and fragment; above a half most of the disk would be bought for nothing.
+    pub const CLEAN_SHARE: RangeInclusive<u8> = 1..=50;
 }
 
 /// Everything the recorder is told by its configuration. Its `Debug` shows no password.
@@ -64,10 +71,16 @@ pub mod limits {
 pub struct Config {
     /// The device's name.
     pub device: Name,
+    /// Names that the device had before: volumes that it adopted under one of them are still its own.
+    pub formerly: Vec<Name>,
     /// 1 to 32 cameras with different ids, in the order of the file.
     pub cameras: Vec<CameraConfig>,
-    /// 1 to 8 volumes with different paths; an earlier one is preferred over a later one.
+    /// At most 8 volumes with different paths; an earlier one is preferred over a later one, and all are over disks.
     pub volumes: Vec<VolumeConfig>,
+    /// Disks that come by themselves.
+    pub storage: StorageConfig,
+    /// What is deleted when.
+    pub retention: RetentionConfig,
     /// Sizes and times.
     pub limits: Limits,
 }
@@ -87,6 +100,8 @@ pub struct CameraConfig {
     pub transport: TransportChoice,
     /// Whether its sound is recorded too.
     pub audio: bool,
+    /// How long its footage is kept, if not as long as that of all.
+    pub keep: Option<Duration>,
 }
 
 /// A camera's second stream.
@@ -101,8 +116,62 @@ pub struct Fallback {
 /// One volume.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeConfig {
-    /// Where it is mounted: absolute, without `..`.
+    /// Where it is: absolute, without `..`.
     pub path: PathBuf,
+    /// What is to be there.
+    pub kind: PlaceKind,
+}
+
+/// What is to be at the path of a volume.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// A disk is mounted there (`path`). Where none is, nothing is written.
+    MountPoint,
+    /// A plain directory, which may lie on the system's own disk (`directory`).
+    Directory,
+}
+
+/// `[storage]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StorageConfig {
+    /// Whether disks that come and are marked for recording are used.
+    pub disks: bool,
+    /// Where the recorder, the mount helper and the command line meet: mounts, reports, requests, the control socket.
+    pub runtime: PathBuf,
+}
+
+/// `[retention]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetentionConfig {
+    /// How long footage is kept, where a camera has no time of its own.
+    pub keep: Duration,
+    /// How old footage has to be at least to be deleted first when a volume is full in spite of cleaning.
+    pub emergency: Duration,
+    /// Cleaning begins when less is free.
+    pub clean_below: Share,
+    /// Cleaning ends when this much is free.
+    pub clean_until: Share,
+}
+
+/// A part of a volume: so many bytes or so many percent of it, whichever is less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Bytes.
+    pub bytes: u64,
+    /// Percent of the whole.
+    pub percent: u8,
+}
+
+impl Default for RetentionConfig {
+    /// The defaults of the design: see its table.
+    fn default() -> Self {
+        RetentionConfig {
+            keep: storage::KEEP,
+            emergency: Duration::from_secs(7 * 86_400),
+            clean_below: Share { bytes: 5 << 30, percent: 5 },
+            clean_until: Share { bytes: 10 << 30, percent: 10 },
+        }
+    }
 }
 
 /// Sizes and times. The bounds are in [`limits`].
@@ -180,7 +249,7 @@ pub fn load(path: &Path, credentials: Option<&Path>) -> Checked {
 
 /// Checks a text that came from `file` (as messages name it), in `directory`.
 fn check(file: &str, text: &str, directory: &Path, credentials: Option<&Path>) -> Checked {
-    const KEYS: [&str; 5] = ["device", "camera", "volume", "limits", "secrets"];
+    const KEYS: [&str; 7] = ["device", "camera", "volume", "storage", "retention", "limits", "secrets"];
     let (document, syntax) = DeTable::parse_recoverable(text);
     let mut walk = walk::Walk::new(source::Source::of_configuration(file, text), &syntax);
     let whole = walk.section("the file".to_owned(), 0, document.get_ref(), &KEYS, |key| match key {
@@ -194,12 +263,22 @@ fn check(file: &str, text: &str, directory: &Path, credentials: Option<&Path>) -
         .unwrap_or_default();
     let device = sections::device(&mut walk, &whole);
     let cameras = sections::cameras(&mut walk, &whole, &vault);
-    let volumes = sections::volumes(&mut walk, &whole);
+    let volumes = storage::volumes(&mut walk, &whole);
+    let storage = storage::storage(&mut walk, &whole, whole.find("volume").is_some());
+    let retention = storage::retention(&mut walk, &whole);
     let limits = sections::limits(&mut walk, &whole, cameras.len());
     walk.adopt(secrets_problems);
     let mut checked = Checked { config: None, problems: walk.into_problems() };
     if checked.errors() == 0 {
-        checked.config = device.map(|device| Config { device, cameras, volumes, limits });
+        checked.config = device.map(|(device, formerly)| Config {
+            device,
+            formerly,
+            cameras,
+            volumes,
+            storage,
+            retention,
+            limits,
+        });
     }
     checked
 }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// How a duration is to be written.
-pub const DURATION_FORM: &str = "a whole number with its unit ms, s, m or h, as in \"60s\"";
+pub const DURATION_FORM: &str = "a whole number with its unit ms, s, m, h or d, as in \"60s\"";
 
 /// How a size is to be written.
 pub const SIZE_FORM: &str = "a whole number with its unit KiB, MiB or GiB, as in \"64MiB\"";
@@ -13,7 +13,8 @@ pub const SIZE_FORM: &str = "a whole number with its unit KiB, MiB or GiB, as in
 /// How the memory of the service is to be written.
 pub const MEMORY_FORM: &str = "\"auto\", or a whole number with its unit KiB, MiB or GiB, as in \"512MiB\"";
 
-const DURATION_UNITS: [(&str, u64); 4] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000)];
+const DURATION_UNITS: [(&str, u64); 5] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 const SIZE_UNITS: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
 /// Reads a duration. `None` if it is not in `DURATION_FORM` or longer than 2^64 ms.
@@ -24,6 +25,19 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
 /// Reads a size in bytes. `None` if it is not in `SIZE_FORM` or larger than 2^64 bytes.
 pub fn parse_size(text: &str) -> Option<u64> {
     parse(text, &SIZE_UNITS)
+}
+
+/// How a percentage is to be written.
+pub const PERCENT_FORM: &str = "a whole number with %, as in \"5%\"";
+
+/// Reads a percentage. `None` if it is not in `PERCENT_FORM` or over 255.
+pub fn parse_percent(text: &str) -> Option<u8> {
+    parse(text, &[("%", 1)]).and_then(|percent| u8::try_from(percent).ok())
+}
+
+/// The percentage, as [`parse_percent`] reads it.
+pub fn show_percent(percent: u8) -> String {
+    format!("{percent}%")
 }
 
 /// The duration in its largest whole unit, as [`parse_duration`] reads it. Parts of a millisecond are left out.
@@ -68,7 +82,8 @@ mod tests {
             ("no number", "s", None),
             ("a fraction", "0.5s", None),
             ("a negative one", "-1s", None),
-            ("an unknown unit", "1d", None),
+            ("days", "30d", Some(2_592_000_000)),
+            ("an unknown unit", "1w", None),
             ("something after it", "1s!", None),
             ("too large for any clock", "18446744073709551615h", None),
             ("nothing", "", None),

@@ -4,25 +4,30 @@ use super::problem::Problem;
 use super::quantity::{MEMORY_FORM, SIZE_FORM, show_duration, show_size};
 use super::secret::Credentials;
 use super::secrets::{REFERENCE_FORM, Unresolved, Vault, is_reference};
+use super::storage::KEEP;
 use super::url::{RtspUrl, URL_FORM};
 use super::walk::{Found, Section, Walk};
-use super::{CameraConfig, Fallback, Limits, Memory, VolumeConfig, limits as bounds};
+use super::{CameraConfig, Fallback, Limits, Memory, limits as bounds};
 use crate::host::memory::RingPlan;
-use holdfast_core::settings::{MAX_CAMERAS, MAX_VOLUMES, TransportChoice};
+use holdfast_core::settings::{MAX_CAMERAS, TransportChoice};
 use holdfast_wire::ids::Name;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 const NAME_FORM: &str = "1 to 32 of a-z, 0-9, - and _, the first a letter or digit";
 
-/// `[device]`.
-pub fn device<'t>(walk: &mut Walk<'t>, file: &Section<'t>) -> Option<Name> {
+/// `[device]`: its name, and the names it had before.
+pub fn device<'t>(walk: &mut Walk<'t>, file: &Section<'t>) -> Option<(Name, Vec<Name>)> {
     if file.find("device").is_none() {
         walk.missing(None, "there is no [device]".to_owned(), "add [device] with name = \"van-12\"");
     }
     let found = walk.table(file, "device")?;
-    let section = walk.section("[device]".to_owned(), found.at, found.value, &["name"], |_| None);
+    let section = walk.section("[device]".to_owned(), found.at, found.value, &["name", "formerly"], |_| None);
+    let mut formerly = Vec::new();
+    for text in walk.texts(&section, "formerly") {
+        formerly.extend(name(walk, &section, "formerly", text));
+    }
     let text = walk.required(&section, "name", "van-12")?;
-    name(walk, &section, "name", text)
+    Some((name(walk, &section, "name", text)?, formerly))
 }
 
 /// Every `[[camera]]`. A camera with a problem is left out; its problem is told.
@@ -54,7 +59,7 @@ fn camera<'t>(
     vault: &Vault,
     taken: &mut Vec<Taken>,
 ) -> Option<CameraConfig> {
-    const KEYS: [&str; 6] = ["id", "url", "credentials", "fallback", "transport", "audio"];
+    const KEYS: [&str; 7] = ["id", "url", "credentials", "fallback", "transport", "audio", "keep"];
     let written =
         table.value.get("id").and_then(|id| id.get_ref().as_str()).and_then(|id| Name::new(id).ok());
     let title = match &written {
@@ -124,8 +129,11 @@ fn camera<'t>(
         [("auto", TransportChoice::Auto), ("tcp", TransportChoice::Tcp), ("udp", TransportChoice::Udp)];
     let transport = walk.choice(&section, "transport", &words, TransportChoice::Auto);
     let audio = walk.flag(&section, "audio", true);
+    let keep =
+        section.find("keep").is_some().then(|| walk.duration(&section, "keep", bounds::KEEP, KEEP).value);
     let (url, userinfo) = main?;
-    Some(CameraConfig { id: id?, url, credentials: userinfo.or(reference), fallback, transport, audio })
+    let credentials = userinfo.or(reference);
+    Some(CameraConfig { id: id?, url, credentials, fallback, transport, audio, keep })
 }
 
 /// The URL under a key, and what user and password it held.
@@ -201,58 +209,6 @@ fn reference<'t>(walk: &mut Walk<'t>, section: &Section<'t>, vault: &Vault) -> O
             walk.error(found.at, |problem| Problem { what, ..problem });
             None
         }
-    }
-}
-
-/// Every `[[volume]]`.
-pub fn volumes<'t>(walk: &mut Walk<'t>, file: &Section<'t>) -> Vec<VolumeConfig> {
-    if file.find("volume").is_none() {
-        let hint = "add [[volume]] with path = \"/media/holdfast\"";
-        walk.missing(None, "there is no [[volume]]: nothing could be kept".to_owned(), hint);
-    }
-    let tables = walk.list(file, "volume").unwrap_or_default();
-    too_many(walk, &tables, MAX_VOLUMES, "volume");
-    let mut seen: Vec<(PathBuf, usize)> = Vec::new();
-    for (index, table) in tables.into_iter().enumerate() {
-        let title = format!("volume {}", index + 1);
-        let section = walk.section(title, table.at, table.value, &["path"], |_| None);
-        let Some(path) = walk.required(&section, "path", "/media/holdfast") else { continue };
-        let title = &section.title;
-        let clean: PathBuf = Path::new(path.value).components().collect();
-        if let Some(why) = unfit(path.value, &clean) {
-            let what = format!("{title}: path {why}");
-            walk.error(path.at, |problem| {
-                Problem { what, ..problem }
-                    .allowed("where a filesystem is mounted, or a directory: /media/holdfast")
-            });
-        } else if let Some((_, line)) = seen.iter().find(|(earlier, _)| *earlier == clean) {
-            let what = format!("{title}: the path is taken by the volume in line {line}");
-            walk.error(path.at, |problem| Problem { what, ..problem });
-        } else {
-            seen.push((clean, walk.line(path.at)));
-        }
-    }
-    seen.into_iter().map(|(path, _)| VolumeConfig { path }).collect()
-}
-
-/// Why a path cannot be a volume.
-fn unfit(text: &str, clean: &Path) -> Option<&'static str> {
-    if text.chars().any(char::is_control) {
-        return Some("holds a control character");
-    }
-    if !clean.is_absolute() {
-        return Some("is not absolute: it would depend on where the service was started");
-    }
-    if clean.components().any(|part| part == Component::ParentDir) {
-        return Some("goes through ..");
-    }
-    match clean.components().nth(1) {
-        None => Some("is the root of the system, which recordings would fill"),
-        Some(first) if first.as_os_str() == "dev" => Some("is a device, not where it is mounted"),
-        Some(first) if first.as_os_str() == "proc" || first.as_os_str() == "sys" => {
-            Some("belongs to the kernel, and keeps nothing")
-        }
-        Some(_) => None,
     }
 }
 
@@ -332,14 +288,17 @@ fn name(walk: &mut Walk<'_>, section: &Section<'_>, key: &str, text: Found<&str>
         Err(error) => {
             let what = format!("{}: {key} {error}", section.title);
             let lower = text.value.to_ascii_lowercase().replace(' ', "-");
-            let hint = Name::new(&lower).ok().map(|name| format!("{key} = \"{name}\""));
+            let hint = Name::new(&lower).ok().map(|name| match key {
+                "formerly" => format!("write \"{name}\""),
+                _ => format!("{key} = \"{name}\""),
+            });
             walk.error(text.at, |problem| Problem { what, hint, ..problem }.allowed(NAME_FORM));
             None
         }
     }
 }
 
-fn too_many<T>(walk: &mut Walk<'_>, tables: &[Found<T>], most: usize, noun: &str) {
+pub(super) fn too_many<T>(walk: &mut Walk<'_>, tables: &[Found<T>], most: usize, noun: &str) {
     if let Some(first_too_many) = tables.get(most) {
         let what = format!("there are {} {noun}s", tables.len());
         walk.error(first_too_many.at, |problem| {

@@ -43,7 +43,10 @@ fn the_good_configuration_is_good() {
     assert_eq!(config.device.as_str(), "van-12");
     assert_eq!(config.cameras[0].url.location(), "rtsp://192.0.2.10:554/main");
     assert!(config.cameras[0].audio && config.cameras[0].credentials.is_none());
-    assert_eq!(config.volumes, [VolumeConfig { path: "/media/holdfast".into() }]);
+    let volume = VolumeConfig { path: "/media/holdfast".into(), kind: PlaceKind::MountPoint };
+    assert_eq!(config.volumes, [volume]);
+    assert_eq!(config.storage, StorageConfig { disks: false, runtime: "/run/holdfast".into() });
+    assert_eq!(config.retention, RetentionConfig::default());
     assert_eq!(config.limits, Limits::default());
 }
 
@@ -51,18 +54,18 @@ fn the_good_configuration_is_good() {
 fn one_thing_wrong_at_a_time() {
     let url = "url = \"rtsp://192.0.2.10:554/main\"";
     let url_form = "rtsp://HOST[:PORT]/PATH or rtsps://HOST[:PORT]/PATH";
-    let camera_keys = "id, url, credentials, fallback, transport, audio";
+    let camera_keys = "id, url, credentials, fallback, transport, audio, keep";
     let limit_keys = "segment, fragment, ring, ring_bytes, memory, stall";
     let name_form = "1 to 32 of a-z, 0-9, - and _, the first a letter or digit";
-    let duration_form = "a whole number with its unit ms, s, m or h, as in \"60s\"";
+    let duration_form = "a whole number with its unit ms, s, m, h or d, as in \"60s\"";
     let add = |lines: &str| with(url, &format!("{url}\n{lines}"));
     let limit = |line: &str| format!("{GOOD}[limits]\n{line}\n");
     let cases: Vec<(&str, String, String)> = vec![
         ("an unknown key, nearly right", add("trasport = \"tcp\""), format!("error 6:1: camera \"entrance\": there is no key \"trasport\"; allowed: {camera_keys}; hint: did you mean \"transport\"?\n")),
         ("an unknown key, like no other", add("resolution = 4"), format!("error 6:1: camera \"entrance\": there is no key \"resolution\"; allowed: {camera_keys}\n")),
         ("a password beside the URL", add("password = \"x\""), format!("error 6:1: camera \"entrance\": there is no key \"password\"; allowed: {camera_keys}; hint: put user and password into the secrets file, and here credentials = \"NAME\"\n")),
-        ("an unknown section", format!("{GOOD}[retention]\ndays = 3\n"), "error 8:2: the file: there is no key \"retention\"; allowed: device, camera, volume, limits, secrets\n".into()),
-        ("a section in the plural", GOOD.replace("[[volume]]", "[[volumes]]"), "error  there is no [[volume]]: nothing could be kept; hint: add [[volume]] with path = \"/media/holdfast\"\nerror 6:3: the file: there is no key \"volumes\"; allowed: device, camera, volume, limits, secrets; hint: write [[volume]], once for each volume\n".into()),
+        ("an unknown section", format!("{GOOD}[cleaning]\ndays = 3\n"), "error 8:2: the file: there is no key \"cleaning\"; allowed: device, camera, volume, storage, retention, limits, secrets\n".into()),
+        ("a section in the plural", GOOD.replace("[[volume]]", "[[volumes]]"), "error 6:3: the file: there is no key \"volumes\"; allowed: device, camera, volume, storage, retention, limits, secrets; hint: write [[volume]], once for each volume\n".into()),
         ("a camera with a capital", with("\"entrance\"", "\"Front Door\""), format!("error 4:6: camera 1: id holds 'F', which is not allowed there; allowed: {name_form}; hint: id = \"front-door\"\n")),
         ("a camera named as Holdfast's own files", with("\"entrance\"", "\"ledger\""), format!("error 4:6: camera 1: id is a name that Holdfast uses itself; allowed: {name_form}\n")),
         ("a camera without an id", with("id = \"entrance\"\n", ""), "error 3:1: camera 1: id is missing; hint: add id = \"entrance\"\n".into()),
@@ -86,11 +89,24 @@ fn one_thing_wrong_at_a_time() {
         ("no camera", "[device]\nname = \"a\"\n[[volume]]\npath = \"/media\"\n".into(), "error  there is no [[camera]]: nothing would be recorded; hint: add [[camera]] with id and url for each camera\n".into()),
         ("no device", with("[device]\nname = \"van-12\"\n", ""), "error  there is no [device]; hint: add [device] with name = \"van-12\"\n".into()),
         ("no name for the device", with("name = \"van-12\"\n", ""), "error 1:1: [device]: name is missing; hint: add name = \"van-12\"\n".into()),
-        ("no volume", with("[[volume]]\npath = \"/media/holdfast\"\n", ""), "error  there is no [[volume]]: nothing could be kept; hint: add [[volume]] with path = \"/media/holdfast\"\n".into()),
-        ("a relative volume", with("/media/holdfast", "media"), "error 7:8: volume 1: path is not absolute: it would depend on where the service was started; allowed: where a filesystem is mounted, or a directory: /media/holdfast\n".into()),
-        ("the system's own root", with("/media/holdfast", "//"), "error 7:8: volume 1: path is the root of the system, which recordings would fill; allowed: where a filesystem is mounted, or a directory: /media/holdfast\n".into()),
-        ("a device", with("/media/holdfast", "/dev/sda1"), "error 7:8: volume 1: path is a device, not where it is mounted; allowed: where a filesystem is mounted, or a directory: /media/holdfast\n".into()),
-        ("a path that climbs", with("/media/holdfast", "/media/../etc"), "error 7:8: volume 1: path goes through ..; allowed: where a filesystem is mounted, or a directory: /media/holdfast\n".into()),
+        ("no volume, and none is looked for", with("[[volume]]\npath = \"/media/holdfast\"\n", "[storage]\ndisks = false\n"), "error  there is no [[volume]], and disks are not looked for: nothing could be kept; hint: add [[volume]] with path = \"/media/holdfast\", or let disks be found: [storage] disks = true\n".into()),
+        ("no volume: disks are found", with("[[volume]]\npath = \"/media/holdfast\"\n", ""), String::new()),
+        ("a volume that is a mount point and a directory", format!("{GOOD}directory = \"/srv\"\n"), "error 8:13: volume 1: it has a path and a directory; allowed: path for a disk that is mounted there, or directory\n".into()),
+        ("a directory that is none", with("path = \"/media/holdfast\"", "directory = \"srv\""), "error 7:13: volume 1: directory is not absolute: it would depend on where the service was started; allowed: a directory: /srv/holdfast\n".into()),
+        ("a runtime that is relative", format!("{GOOD}[storage]\nruntime = \"run\"\n"), "error 9:11: [storage]: runtime is not absolute: it would depend on where the service was started; allowed: a directory: /run/holdfast\n".into()),
+        ("former names", with("name = \"van-12\"", "name = \"van-12\"\nformerly = [\"van-11\"]"), String::new()),
+        ("a former name that is none", with("name = \"van-12\"", "name = \"van-12\"\nformerly = [\"Van 11\", 3]"), format!("error 3:13: [device]: formerly holds 'V', which is not allowed there; allowed: {name_form}; hint: write \"van-11\"\nerror 3:23: [device]: formerly is a number; allowed: a list of texts in quotes: [\"van-11\"]\n")),
+        ("a camera that is kept for a time of its own", add("keep = \"14d\""), String::new()),
+        ("a camera that is hardly kept", add("keep = \"5m\""), "error 6:8: camera \"entrance\": keep is 5m, which is out of range; allowed: 1h to 3653d\n".into()),
+        ("retention in days", format!("{GOOD}[retention]\ndays = 3\n"), "error 9:1: [retention]: there is no key \"days\"; allowed: keep, emergency_keep, clean_below, clean_below_share, clean_until, clean_until_share; hint: write keep = \"30d\"\n".into()),
+        ("a retention shorter than a week", format!("{GOOD}[retention]\nkeep = \"2d\"\n"), String::new()),
+        ("an emergency that keeps longer", format!("{GOOD}[retention]\nkeep = \"2d\"\nemergency_keep = \"3d\"\n"), "error 10:18: [retention]: emergency_keep is 3d, longer than keep; allowed: at most 2d\n".into()),
+        ("cleaning that ends before it begins", format!("{GOOD}[retention]\nclean_below = \"20GiB\"\n"), "error 8:1: [retention]: cleaning would end at 10GiB or 10 %, before it begins at 20GiB or 5 %; allowed: clean_until and its share at least as large as clean_below and its share\n".into()),
+        ("a share without its sign", format!("{GOOD}[retention]\nclean_below_share = \"5\"\n"), "error 9:21: [retention]: clean_below_share cannot be read; allowed: a whole number with %, as in \"5%\"; 1% to 50%\n".into()),
+        ("a relative volume", with("/media/holdfast", "media"), "error 7:8: volume 1: path is not absolute: it would depend on where the service was started; allowed: where a disk is mounted: /media/holdfast\n".into()),
+        ("the system's own root", with("/media/holdfast", "//"), "error 7:8: volume 1: path is the root of the system, which recordings would fill; allowed: where a disk is mounted: /media/holdfast\n".into()),
+        ("a device", with("/media/holdfast", "/dev/sda1"), "error 7:8: volume 1: path is a device, not where it is mounted; allowed: where a disk is mounted: /media/holdfast\n".into()),
+        ("a path that climbs", with("/media/holdfast", "/media/../etc"), "error 7:8: volume 1: path goes through ..; allowed: where a disk is mounted: /media/holdfast\n".into()),
         ("two volumes at one path", format!("{GOOD}[[volume]]\npath = \"/media/./holdfast/\"\n"), "error 9:8: volume 2: the path is taken by the volume in line 7\n".into()),
         ("a duration without a unit", limit("segment = 60"), format!("error 9:11: [limits]: segment cannot be read; allowed: {duration_form}; 10s to 10m\n")),
         ("a segment that is too short", limit("segment = \"5s\""), "error 9:11: [limits]: segment is 5s, which is out of range; allowed: 10s to 10m\n".into()),
@@ -117,7 +133,7 @@ fn one_thing_wrong_at_a_time() {
 
 #[test]
 fn every_problem_is_told_at_once_in_the_order_of_the_file() {
-    let text = "[device]\nname = \"Van\"\n[[camera]]\nid = \"a\"\nurl = \"http://x/\"\naudio = 1\n[limits]\nring = \"0s\"\n";
+    let text = "[device]\nname = \"Van\"\n[[camera]]\nid = \"a\"\nurl = \"http://x/\"\naudio = 1\n[limits]\nring = \"0s\"\n[storage]\ndisks = false\n";
     let checked = check_text(text);
     let places: Vec<_> = checked.problems.iter().map(|p| p.place.map(|place| place.line)).collect();
     assert_eq!(places, [None, Some(2), Some(5), Some(6), Some(8)], "{}", sentences(&checked));

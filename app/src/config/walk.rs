@@ -4,7 +4,10 @@
 //! written. Nothing here stops at a problem: what cannot be read is `None`, and said.
 
 use super::problem::{Problem, Severity};
-use super::quantity::{DURATION_FORM, parse_duration, parse_size, show_duration, show_size};
+use super::quantity::{
+    DURATION_FORM, PERCENT_FORM, parse_duration, parse_percent, parse_size, show_duration, show_percent,
+    show_size,
+};
 use super::source::Source;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -210,6 +213,44 @@ impl<'t> Walk<'t> {
         form: &'static str,
     ) -> Option<Found<u64>> {
         self.quantity(section, key, bounds, Quantity { parse: parse_size, show: show_size, form })
+    }
+
+    /// The percentage under a key, within bounds, or the default.
+    pub fn percent(
+        &mut self,
+        section: &Section<'t>,
+        key: &str,
+        bounds: RangeInclusive<u8>,
+        default: u8,
+    ) -> u8 {
+        let read = Quantity { parse: parse_percent, show: show_percent, form: PERCENT_FORM };
+        self.quantity(section, key, bounds, read).map_or(default, |found| found.value)
+    }
+
+    /// The texts of a list under a key; none where it is not written.
+    pub fn texts(&mut self, section: &Section<'t>, key: &str) -> Vec<Found<&'t str>> {
+        const ALLOWED: &str = "a list of texts in quotes: [\"van-11\"]";
+        let Some(found) = section.find(key) else { return Vec::new() };
+        let DeValue::Array(items) = found.value else {
+            self.wrong_type(section, key, found, ALLOWED);
+            return Vec::new();
+        };
+        let mut texts = Vec::new();
+        for item in items.iter() {
+            let at = item.span().start;
+            match item.get_ref() {
+                DeValue::String(text) => texts.push(Found { value: text.as_ref(), at }),
+                DeValue::Integer(_)
+                | DeValue::Float(_)
+                | DeValue::Boolean(_)
+                | DeValue::Datetime(_)
+                | DeValue::Array(_)
+                | DeValue::Table(_) => {
+                    self.wrong_type(section, key, Found { value: item.get_ref(), at }, ALLOWED);
+                }
+            }
+        }
+        texts
     }
 
     fn quantity<T: PartialOrd + Copy>(
