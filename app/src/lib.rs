@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`cli`] | the commands a person types |
 //! | [`config`] | the configuration file: reading, checking, secrets |
+//! | [`control`] | the way to a running recorder from the same machine |
 //! | [`host`] | journal, clock, memory, identity of this machine |
 //! | [`ingest`] | RTSP to access units |
 //! | [`ring`] | the bounded buffer of GOPs between a camera and a disk |
@@ -17,6 +18,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod coverage;
 pub mod host;
 pub mod ingest;

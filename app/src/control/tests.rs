@@ -1,0 +1,76 @@
+//! A server and clients over a real socket.
+
+use super::client::{AskError, ask};
+use super::server::Server;
+use super::{Answer, Request, socket};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+
+fn echo(request: Request, reply: super::server::Reply) {
+    let _ = reply.send(Answer::Done { text: format!("{request:?}") });
+}
+
+#[test]
+fn every_request_arrives_as_it_was_asked() {
+    let place = tempfile::tempdir().unwrap();
+    let _server = Server::start(place.path(), echo).unwrap();
+    for request in [
+        Request::Status,
+        Request::Eject { volume: "4f3c".into() },
+        Request::Use { volume: "/media/a b".into() },
+        Request::Protect { camera: None, from: -1, to: i64::MAX, note: "\"quoted\"\n".into() },
+        Request::Unprotect { volume: "sda1".into(), number: 7 },
+        Request::Protected,
+    ] {
+        assert_eq!(ask(place.path(), &request).unwrap(), Answer::Done { text: format!("{request:?}") });
+    }
+}
+
+#[test]
+fn only_owner_and_group_may_ask() {
+    let place = tempfile::tempdir().unwrap();
+    let _server = Server::start(place.path(), echo).unwrap();
+    let mode = std::fs::metadata(socket(place.path())).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+}
+
+#[test]
+fn where_nobody_listens_that_is_said_and_a_socket_left_behind_is_taken_over() {
+    let place = tempfile::tempdir().unwrap();
+    assert!(matches!(ask(place.path(), &Request::Status), Err(AskError::Nobody(_))));
+    assert!(matches!(ask(&place.path().join("absent"), &Request::Status), Err(AskError::Nobody(_))));
+    drop(std::os::unix::net::UnixListener::bind(socket(place.path())).unwrap());
+    assert!(matches!(ask(place.path(), &Request::Status), Err(AskError::Nobody(_))));
+    let server = Server::start(place.path(), echo).unwrap();
+    assert!(ask(place.path(), &Request::Status).is_ok());
+    let second = Server::start(place.path(), echo).unwrap_err();
+    assert_eq!(second.kind(), std::io::ErrorKind::AddrInUse);
+    assert!(ask(place.path(), &Request::Status).is_ok(), "the first one is disturbed");
+    drop(server);
+    assert!(!socket(place.path()).exists());
+}
+
+#[test]
+fn a_directory_with_a_path_longer_than_the_kernel_takes_works() {
+    let place = tempfile::tempdir().unwrap();
+    let deep = place.path().join("d".repeat(100)).join("e".repeat(100));
+    std::fs::create_dir_all(&deep).unwrap();
+    let _server = Server::start(&deep, echo).unwrap();
+    assert!(ask(&deep, &Request::Status).is_ok());
+}
+
+#[test]
+fn nonsense_and_silence_are_answered_and_the_next_one_is_served() {
+    let place = tempfile::tempdir().unwrap();
+    let _server = Server::start(place.path(), echo).unwrap();
+    for nonsense in [&b"\n"[..], b"{\"ask\":\"format\"}\n", b"\xff\xfe\n", &[b'x'; 10_000]] {
+        let mut stream = UnixStream::connect(socket(place.path())).unwrap();
+        // It may hang up before all of it is written.
+        let _ = stream.write_all(nonsense).and_then(|()| stream.shutdown(std::net::Shutdown::Write));
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
+    }
+    assert!(ask(place.path(), &Request::Status).is_ok());
+}
