@@ -1,7 +1,7 @@
 //! The command line: what can be typed, and the help that explains it.
 
-use super::exit;
 use super::moment::Moment;
+use super::{asking, exit};
 use crate::view::Mode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_wire::ids::Name;
@@ -27,8 +27,9 @@ FILES:
 
 const ENVIRONMENT: &str = "\
 ENVIRONMENT:
-  HOLDFAST_LOG   how much is logged: error, warn, info (default) or debug
-  NO_COLOR       if set, nothing is coloured; colours appear on a terminal only";
+  HOLDFAST_LOG       how much is logged: error, warn, info (default) or debug
+  HOLDFAST_RUNTIME   where `status`, `volume` and `protect` find the recorder, instead of /run/holdfast
+  NO_COLOR           if set, nothing is coloured; colours appear on a terminal only";
 
 const RUN_EXAMPLES: &str = "\
 EXAMPLES:
@@ -82,6 +83,15 @@ pub enum Command {
     /// start, end and cause; together they add up to 100 %.
     #[command(after_long_help = [exit::HELP, COVERAGE_EXAMPLES].join("\n\n"))]
     Coverage(Coverage),
+    /// Show how the recorder on this machine is: cameras, volumes, disks, alarms
+    #[command(after_long_help = exit::HELP)]
+    Status(asking::Status),
+    /// List, adopt, eject volumes
+    #[command(subcommand, after_long_help = exit::HELP)]
+    Volume(asking::Volume),
+    /// Keep footage from being deleted
+    #[command(subcommand, after_long_help = exit::HELP)]
+    Protect(asking::ProtectCommand),
     /// Mend the ledger of a volume
     #[command(subcommand, after_long_help = [exit::HELP, LEDGER_EXAMPLES].join("\n\n"))]
     Ledger(Ledger),
@@ -169,7 +179,7 @@ pub enum Ledger {
     },
 }
 
-fn parse_name(text: &str) -> Result<Name, String> {
+pub(super) fn parse_name(text: &str) -> Result<Name, String> {
     Name::new(text).map_err(|error| format!("the camera's id {error}"))
 }
 

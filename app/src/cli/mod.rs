@@ -3,16 +3,19 @@
 //! Results go to standard output, messages and the log to standard error (or the journal).
 
 pub mod args;
+pub mod asking;
 mod check;
 pub mod exit;
 pub mod moment;
 pub mod output;
+mod status;
 
 use crate::config;
 use crate::coverage::{self, CoverageArgs, CoverageError};
 use crate::host::{self, clock, journal, message_ids};
 use crate::{ledger, shell};
 use args::{Cli, Command, Coverage, Ledger, Run};
+use asking::Volume;
 use clap::Parser;
 use exit::Exit;
 use std::error::Error;
@@ -42,6 +45,12 @@ fn dispatch(command: Command) -> Result<Exit, Box<dyn Error>> {
         Command::Run(args) => run(&args),
         Command::Check(args) => Ok(check::run(&args, credentials_directory().as_deref())?),
         Command::Coverage(args) => coverage(&args),
+        Command::Status(args) => status::status(&args),
+        Command::Volume(Volume::List(ask)) => status::list(&ask),
+        Command::Volume(Volume::Info(args)) => status::info(&args),
+        Command::Volume(Volume::Eject { volume, wait }) => status::eject(&volume, wait),
+        Command::Volume(Volume::Use(args)) => status::use_again(&args),
+        Command::Protect(command) => status::protect(&command, clock::now().wall),
         Command::Ledger(Ledger::Rebuild { volume }) => rebuild(&volume),
     }
 }

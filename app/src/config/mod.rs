@@ -23,6 +23,7 @@ mod walk;
 pub use problem::{Excerpt, Place, Problem, Severity};
 pub use quantity::{parse_duration, parse_size, show_duration, show_size};
 pub use secret::{Credentials, CredentialsError, Secret};
+pub use storage::RUNTIME;
 pub use url::{MAX_URL, Parsed as ParsedUrl, RtspUrl, UrlError};
 
 use holdfast_core::settings::TransportChoice;

@@ -1,4 +1,4 @@
-//! Moments and lengths as people read them: in the log, in reports, in JSON.
+//! Moments, lengths and sizes as people read them: in the log, in reports, in JSON.
 
 use holdfast_wire::time::Wall;
 use time::OffsetDateTime;
@@ -20,6 +20,15 @@ pub fn length(micros: i64) -> String {
     let seconds = millis / 1000;
     let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     format!("{hours}:{minutes:02}:{rest:02}.{:03}", millis % 1000)
+}
+
+/// Bytes in the largest unit that leaves a whole number before the point: `1.5 KiB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
+        None => format!("{bytes} B"),
+    }
 }
 
 #[cfg(test)]

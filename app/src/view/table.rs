@@ -5,6 +5,7 @@ use std::ops::Range;
 use holdfast_core::effect::CameraStatus;
 
 use super::{CameraLine, Picture, VolumeLine};
+use crate::host::show;
 
 const GREEN: &str = "\x1b[32m";
 const YELLOW: &str = "\x1b[33m";
@@ -61,7 +62,7 @@ pub(super) fn live(picture: &Picture, colour: bool, columns: usize, rows: usize)
             percent(camera.coverage),
             camera.bits_per_second / 1000,
             camera.frames_per_second,
-            size(camera.held_bytes),
+            show::bytes(camera.held_bytes),
         );
         Row { text, tone }
     }));
@@ -96,13 +97,15 @@ fn line(camera: &CameraLine) -> String {
         percent(camera.coverage),
         camera.bits_per_second / 1000,
         camera.frames_per_second,
-        size(camera.held_bytes),
+        show::bytes(camera.held_bytes),
     )
 }
 
 fn volume(volume: &VolumeLine) -> String {
     match volume.space {
-        Some((free, total)) => format!("volume {}: {} free of {}", volume.path, size(free), size(total)),
+        Some((free, total)) => {
+            format!("volume {}: {} free of {}", volume.path, show::bytes(free), show::bytes(total))
+        }
         None => format!("volume {}: not in use", volume.path),
     }
 }
@@ -137,14 +140,6 @@ fn percent(part: f64) -> String {
 fn clock(seconds: f64) -> String {
     let seconds = seconds.max(0.0) as u64;
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
-fn size(bytes: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
-    match UNITS.iter().find(|(unit, _)| bytes >= *unit) {
-        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / *unit as f64),
-        None => format!("{bytes} B"),
-    }
 }
 
 #[cfg(test)]
