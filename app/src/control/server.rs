@@ -15,7 +15,15 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 /// Where the loop puts its answer.
-pub type Reply = Sender<Answer>;
+pub type Reply = Sender<Outcome>;
+
+/// What the loop says to a request.
+pub enum Outcome {
+    /// This is the answer.
+    Known(Answer),
+    /// Others have to be waited for, a disk for one: done on the server's thread, since the loop waits for nobody.
+    Later(Box<dyn FnOnce() -> Answer + Send>),
+}
 
 /// The socket; its file is removed when this is dropped.
 #[derive(Debug)]
@@ -72,9 +80,13 @@ fn serve(stream: UnixStream, hand: &impl Fn(Request, Reply)) -> io::Result<()> {
         Ok(request) => {
             let (reply, answer) = channel();
             hand(request, reply);
-            answer.recv_timeout(PATIENCE).unwrap_or_else(|_| Answer::Refused {
-                text: "the recorder is too busy to answer, or is just stopping: try again".to_owned(),
-            })
+            match answer.recv_timeout(PATIENCE) {
+                Ok(Outcome::Known(answer)) => answer,
+                Ok(Outcome::Later(wait)) => wait(),
+                Err(_) => Answer::Refused {
+                    text: "the recorder is too busy to answer, or is just stopping: try again".to_owned(),
+                },
+            }
         }
         Err(error) => Answer::Refused {
             text: format!(

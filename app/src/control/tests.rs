@@ -1,14 +1,18 @@
 //! A server and clients over a real socket.
 
 use super::client::{AskError, ask};
-use super::server::Server;
+use super::server::{Outcome, Server};
 use super::{Answer, Request, socket};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 fn echo(request: Request, reply: super::server::Reply) {
-    let _ = reply.send(Answer::Done { text: format!("{request:?}") });
+    let answer = Answer::Done { text: format!("{request:?}") };
+    let _ = reply.send(match request {
+        Request::Protected => Outcome::Later(Box::new(move || answer)),
+        _ => Outcome::Known(answer),
+    });
 }
 
 #[test]
