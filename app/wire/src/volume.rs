@@ -38,3 +38,9 @@ pub struct VolumeMarkerV1 {
     /// When.
     pub adopted_at: Wall,
 }
+
+impl From<VolumeMarkerV1> for VolumeMarkerV2 {
+    fn from(now: VolumeMarkerV1) -> Self {
+        VolumeMarkerV2 { now, formerly: Vec::new() }
+    }
+}
