@@ -108,7 +108,7 @@ fn answer(args: &CoverageArgs, scanner: &dyn SegmentScanner) -> Result<Answer, C
     }
     let mut problems = Vec::new();
     let volume = match read_marker(root) {
-        Ok(marker) => marker.map(|marker| marker.id.to_string()),
+        Ok(marker) => marker.map(|marker| marker.now.id.to_string()),
         Err(error) => {
             problems.push(error.to_string());
             None

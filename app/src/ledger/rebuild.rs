@@ -276,7 +276,7 @@ fn restore_marker(lock: &Lock, identity: Option<SegmentHeaderV1>, now: Wall) -> 
         adopted_by: header.device,
         adopted_at: now,
     };
-    write_marker(lock, &marker).map(|()| true)
+    write_marker(lock, &marker.into()).map(|()| true)
 }
 
 /// Puts the new ledger in the old one's place and gives back where the old one is kept.

@@ -2,48 +2,71 @@
 //!
 //! A **volume** is a directory (the root of a mounted filesystem, or a plain one) in which Holdfast
 //! keeps `holdfast/`. Its **marker** gives it an identity that outlives device names. Opening one
-//! **adopts** it if it has no marker yet.
+//! **adopts** it if it has no marker yet. The **helper** is `holdfast volume mount` and its sisters, run as root
+//! by systemd: it mounts disks, so that the recorder needs no privilege.
 //!
 //! The rules that keep footage out of wrong places:
 //!
 //! 1. The root is never created. A root that is missing is a disk that is not mounted, and writing
-//!    there would fill the system's own disk.
+//!    there would fill the system's own disk. Where a disk has to be mounted ([`Place`]), `st_dev` must say that one is.
 //! 2. One recorder at a time: the directory `holdfast/` itself is locked (`flock`), not the marker,
 //!    since a marker that is replaced by rename would take its lock along.
 //! 3. Where a volume was in use, nothing else is adopted but another disk: an empty mount point, or a folder
 //!    in the place of a folder, has no marker and is refused ([`Knowledge`]).
-//! 4. Before each new file [`Volume::check`] compares device and inode of `holdfast/` with what was
-//!    locked: an unmounted or exchanged disk is found before a byte is written.
+//! 4. A marker counts only on the filesystem it was made on and for the device that adopted it ([`identity`]).
+//! 5. Before each new file [`Volume::check`] looks at all of it again: an unmounted or exchanged disk is found before a
+//!    byte is written.
 //!
-//! [`layout`] knows the paths, [`fault`] what errors mean.
+//! | module | owns |
+//! |---|---|
+//! | [`layout`] | the paths on a volume |
+//! | [`fault`] | what errors mean |
+//! | [`identity`] | who a volume is: copies, foreign ones |
+//! | [`adopt`] | taking a volume over, or giving it a new identity, by a person's wish |
 
+pub mod adopt;
 pub mod fault;
+pub mod identity;
 pub mod layout;
+mod lock;
+mod marker;
+mod place;
 
 pub use fault::{VolumeError, fault_of};
+pub use identity::Identity;
+pub use lock::{Lock, is_in_use, sync_directory};
+pub use marker::{read_marker, write_marker};
+pub use place::Place;
 
 use heapless::String as Short;
 use holdfast_wire::cause::Fault;
-use holdfast_wire::frame::{MAX_MARKER, ReadError, decode_marker, encode_marker};
 use holdfast_wire::ids::{Name, VolumeId};
 use holdfast_wire::time::Wall;
-use holdfast_wire::volume::{VolumeMarker, VolumeMarkerV1, VolumeMarkerV2};
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use holdfast_wire::volume::{VolumeMarkerV1, VolumeMarkerV2};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
-/// What a new volume's marker is made of. Randomness and time are given, never taken.
+/// Who opens a volume, and what a new one's marker is made of. Randomness and time are given, never taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Adoption {
     /// A random identity, used only if the volume has none yet.
     pub id: VolumeId,
     /// The device that adopts it.
     pub device: Name,
+    /// What the device was called before: volumes adopted under these names are its own.
+    pub formerly: Vec<Name>,
     /// Now.
     pub at: Wall,
+}
+
+impl Adoption {
+    /// The marker of a volume that is adopted for the first time.
+    fn marker(&self, filesystem_uuid: Option<&str>) -> VolumeMarkerV2 {
+        // A UUID of more than 64 bytes is of no filesystem that is known: it counts as not known.
+        let filesystem_uuid = Short::try_from(filesystem_uuid.unwrap_or_default()).unwrap_or_default();
+        let device = self.device.clone();
+        VolumeMarkerV1 { id: self.id, filesystem_uuid, adopted_by: device, adopted_at: self.at }.into()
+    }
 }
 
 /// What is known of a place before a volume is opened there.
@@ -58,193 +81,127 @@ pub enum Knowledge {
 /// An opened volume: its lock is held until this is dropped.
 #[derive(Debug)]
 pub struct Volume {
+    place: Place,
     lock: Lock,
-    marker: VolumeMarkerV1,
+    marker: VolumeMarkerV2,
+    filesystem_uuid: Option<String>,
 }
 
 impl Volume {
-    /// Opens the volume at `root`: locks it, reads its marker, or adopts it if there is none.
+    /// Opens the volume at `place`: locks it, reads its marker, or adopts it if there is none.
     ///
-    /// Fails with [`Fault::Missing`] if the root is not there, [`Fault::InUse`] if another recorder
-    /// holds it, [`Fault::Damaged`] if its marker cannot be read, [`Fault::WrongIdentity`] if a volume was in use
-    /// there and what is there now is none, else with what the system said.
-    pub fn open(root: &Path, adoption: &Adoption, knowledge: Knowledge) -> Result<Self, VolumeError> {
-        if knowledge == Knowledge::WasInUse && read_marker(root)?.is_none() && !is_mount_point(root)? {
-            let detail = "the volume that was in use here is gone, and this is no other disk";
-            return Err(VolumeError::found(Fault::WrongIdentity, "use", root, detail));
+    /// Fails with
+    /// - [`Fault::Missing`] if the root is not there, [`Fault::NotMounted`] if a disk should be mounted there and none is,
+    /// - [`Fault::InUse`] if another recorder holds it,
+    /// - [`Fault::Damaged`] if its marker cannot be read,
+    /// - [`Fault::Copied`] or [`Fault::Foreign`], see [`identity::judge`],
+    /// - [`Fault::WrongIdentity`] if it is not the volume that was expected, or if a volume was in use there and
+    ///   what is there now is none,
+    ///
+    /// else with what the system said. Where it fails, nothing was made, except that a full or read-only
+    /// filesystem may be left with an empty `holdfast/`.
+    pub fn open(place: &Place, adoption: &Adoption, knowledge: Knowledge) -> Result<Self, VolumeError> {
+        let root = place.path();
+        let device = place.survey()?;
+        // Judged before the lock too, so that nothing is made on what will not be used.
+        let before = marker::open_marker(root)?;
+        let uuid = before.as_ref().and_then(|(file, _)| identity::filesystem_uuid(file, device));
+        let marker = before.and_then(|(_, marker)| marker);
+        expected(place, marker.as_ref(), knowledge)?;
+        if let Some(marker) = &marker {
+            identity::judge(root, marker, uuid.as_deref(), &adoption.device, &adoption.formerly)?;
         }
         let lock = Lock::take(root, true)?;
+        if lock.device() != device && !matches!(place, Place::Directory { .. }) {
+            let detail = "another filesystem is mounted over it";
+            return Err(VolumeError::found(Fault::WrongIdentity, "use", &layout::home(root), detail));
+        }
+        let filesystem_uuid = identity::filesystem_uuid(lock.home(), lock.device());
         let marker = match read_marker(root)? {
             Some(marker) => marker,
             None => {
-                let marker = VolumeMarkerV1 {
-                    id: adoption.id,
-                    filesystem_uuid: Short::new(),
-                    adopted_by: adoption.device.clone(),
-                    adopted_at: adoption.at,
+                let on = match place {
+                    Place::Directory { .. } => None,
+                    Place::MountPoint { .. } | Place::Disk { .. } => filesystem_uuid.as_deref(),
                 };
+                let marker = adoption.marker(on);
                 write_marker(&lock, &marker)?;
                 marker
             }
         };
-        Ok(Volume { lock, marker })
+        expected(place, Some(&marker), knowledge)?;
+        identity::judge(root, &marker, filesystem_uuid.as_deref(), &adoption.device, &adoption.formerly)?;
+        Ok(Volume { place: place.clone(), lock, marker, filesystem_uuid })
     }
 
     /// Where it is mounted, or the directory that it is.
     pub fn root(&self) -> &Path {
-        &self.lock.root
+        self.lock.root()
     }
     /// Its own identity.
     pub fn id(&self) -> VolumeId {
-        self.marker.id
+        self.marker.now.id
     }
     /// All that its marker says.
-    pub fn marker(&self) -> &VolumeMarkerV1 {
+    pub fn marker(&self) -> &VolumeMarkerV2 {
         &self.marker
     }
-    /// Whether what lies at the root is still what was opened. To be called before each new file.
+    /// What tells it from other volumes that are open: two with one id are a volume and its copy.
+    pub fn identity(&self) -> Identity {
+        let Volume { lock, filesystem_uuid, .. } = self;
+        let (device, inode) = (lock.device(), lock.inode());
+        Identity { id: self.id(), filesystem_uuid: filesystem_uuid.clone(), device, inode }
+    }
+
+    /// Whether what lies at the root is still what was opened. To be called before each new file: it takes some 20 µs
+    /// where the kernel tells the filesystem's UUID.
     ///
-    /// Fails with [`Fault::Missing`] if `holdfast/` is gone and [`Fault::WrongIdentity`] if it is another.
+    /// Fails with [`Fault::Missing`] if `holdfast/` is gone, [`Fault::WrongIdentity`] if it is another or its marker says
+    /// another id, [`Fault::NotMounted`] if it lies on the system's disk now, and [`Fault::Copied`] if the filesystem's UUID is
+    /// no more the marker's.
     pub fn check(&self) -> Result<(), VolumeError> {
-        self.lock.check()
+        self.lock.check()?;
+        self.place.survey()?;
+        let path = layout::marker(self.root());
+        let wrong = |detail| Err(VolumeError::found(Fault::WrongIdentity, "go on with", &path, detail));
+        let Some((file, Some(marker))) = marker::open_marker(self.root())? else {
+            return wrong("it is gone");
+        };
+        let facts = file.metadata().map_err(|error| VolumeError::io("look at", &path, error))?;
+        if facts.dev() != self.lock.device() || marker.now.id != self.id() {
+            return wrong("it is another volume's");
+        }
+        let uuid = identity::filesystem_uuid(&file, facts.dev());
+        match identity::is_copied(&marker, uuid.as_deref()) {
+            true => Err(VolumeError::found(Fault::Copied, "go on with", &path, "")),
+            false => Ok(()),
+        }
     }
 }
 
-/// The lock on a volume, without regard to its marker: what a repair needs.
-#[derive(Debug)]
-pub struct Lock {
-    root: PathBuf,
-    home: File,
-    device: u64,
-    inode: u64,
-}
-
-impl Lock {
-    /// Locks the volume at `root`; `holdfast/` is made there if `create` says so, the root never is.
-    pub fn take(root: &Path, create: bool) -> Result<Self, VolumeError> {
-        let home_path = layout::home(root);
-        match fs::metadata(root) {
-            Ok(facts) if facts.is_dir() => {}
-            Ok(_) => {
-                return Err(VolumeError::found(Fault::Missing, "use", root, "it is not a directory"));
+/// Whether the marker that was found, or none, is what the place may hold.
+fn expected(place: &Place, marker: Option<&VolumeMarkerV2>, knowledge: Knowledge) -> Result<(), VolumeError> {
+    let root = place.path();
+    match (place, marker) {
+        (Place::Directory { .. } | Place::MountPoint { .. }, Some(_)) => Ok(()),
+        (Place::Directory { .. } | Place::MountPoint { .. }, None) => {
+            if knowledge == Knowledge::WasInUse && !identity::is_mount_point(root)? {
+                let detail = "the volume that was in use here is gone, and this is no other disk";
+                return Err(VolumeError::found(Fault::WrongIdentity, "use", root, detail));
             }
-            Err(error) => return Err(VolumeError::io("open", root, error)),
+            Ok(())
         }
-        if create {
-            match fs::create_dir(&home_path) {
-                Ok(()) => sync_directory(root)?,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(VolumeError::io("create", &home_path, error)),
-            }
+        (Place::Disk { id, .. }, Some(marker)) if marker.now.id == *id => Ok(()),
+        (Place::Disk { id, .. }, Some(marker)) => {
+            let detail = format!("{} was mounted, {} is there", id, marker.now.id);
+            Err(VolumeError::found(Fault::WrongIdentity, "use", root, detail))
         }
-        let home = open_directory(&home_path)?;
-        match flock(&home, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(Errno::WOULDBLOCK) => {
-                let detail = "stop that recorder first";
-                return Err(VolumeError::found(Fault::InUse, "lock", &home_path, detail));
-            }
-            Err(errno) => return Err(VolumeError::io("lock", &home_path, errno.into())),
+        (Place::Disk { .. }, None) => {
+            let detail =
+                format!("its marker is gone; `holdfast ledger rebuild {}` restores it", root.display());
+            Err(VolumeError::found(Fault::Damaged, "use", root, detail))
         }
-        let facts = home.metadata().map_err(|error| VolumeError::io("look at", &home_path, error))?;
-        let lock = Lock { root: root.to_owned(), home, device: facts.dev(), inode: facts.ino() };
-        lock.check()?; // it may have been exchanged between opening and locking
-        Ok(lock)
     }
-
-    /// The root that was given.
-    pub fn root(&self) -> &Path {
-        &self.root
-    }
-
-    /// See [`Volume::check`].
-    pub fn check(&self) -> Result<(), VolumeError> {
-        let path = layout::home(&self.root);
-        let facts = fs::symlink_metadata(&path).map_err(|error| VolumeError::io("find", &path, error))?;
-        if (facts.dev(), facts.ino()) == (self.device, self.inode) {
-            return Ok(());
-        }
-        let detail = "another disk was mounted there, or none is";
-        Err(VolumeError::found(Fault::WrongIdentity, "go on with", &path, detail))
-    }
-
-    /// Syncs the directory `holdfast/`, after something in it was made or renamed.
-    pub fn sync(&self) -> Result<(), VolumeError> {
-        let path = layout::home(&self.root);
-        self.home.sync_all().map_err(|error| VolumeError::io("sync the directory", &path, error))
-    }
-}
-
-/// Whether a recorder holds the volume at `root` now. Writes nothing. `false` if it cannot be told.
-pub fn is_in_use(root: &Path) -> bool {
-    let Ok(home) = open_directory(&layout::home(root)) else { return false };
-    // A shared lock, held for a moment only: two readers do not take each other for a recorder.
-    flock(&home, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
-}
-
-/// Reads the marker at `root`. `None` if there is none, or one that was cut off before anything of it
-/// was durable (empty or all zero). Fails with [`Fault::Damaged`] if it is there and cannot be read.
-pub fn read_marker(root: &Path) -> Result<Option<VolumeMarkerV1>, VolumeError> {
-    let path = layout::marker(root);
-    let mut bytes = Vec::with_capacity(MAX_MARKER);
-    match File::open(&path) {
-        Ok(file) => {
-            let mut start = file.take(MAX_MARKER as u64);
-            start.read_to_end(&mut bytes).map_err(|error| VolumeError::io("read", &path, error))?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(VolumeError::io("open", &path, error)),
-    }
-    if bytes.iter().all(|byte| *byte == 0) {
-        return Ok(None);
-    }
-    let told = |detail| VolumeError::found(Fault::Damaged, "read", &path, detail);
-    match decode_marker(&bytes) {
-        Ok(VolumeMarker::V1(marker) | VolumeMarker::V2(VolumeMarkerV2 { now: marker, .. })) => {
-            Ok(Some(marker))
-        }
-        Err(ReadError::Damaged) => {
-            Err(told(format!("`holdfast ledger rebuild {}` restores it", root.display())))
-        }
-        Err(error @ ReadError::Unknown) => Err(told(format!("it {error}: update this device"))),
-    }
-}
-
-/// Puts a marker in place so that a power cut leaves the old one or the new one, never half of one.
-pub fn write_marker(lock: &Lock, marker: &VolumeMarkerV1) -> Result<(), VolumeError> {
-    let path = layout::marker(&lock.root);
-    let temporary = path.with_extension("tmp");
-    let mut buffer = [0; MAX_MARKER];
-    let bytes = encode_marker(&VolumeMarker::V1(marker.clone()), &mut buffer)
-        .map_err(|error| VolumeError::found(Fault::Damaged, "encode", &path, error.to_string()))?;
-    let written = File::create(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    written.map_err(|error| VolumeError::io("write", &temporary, error))?;
-    fs::rename(&temporary, &path).map_err(|error| VolumeError::io("rename to", &path, error))?;
-    lock.sync()
-}
-
-/// Whether another filesystem begins at `root`.
-fn is_mount_point(root: &Path) -> Result<bool, VolumeError> {
-    let device = |path: &Path| {
-        let facts = fs::metadata(path).map_err(|error| VolumeError::io("look at", path, error))?;
-        Ok::<u64, VolumeError>(facts.dev())
-    };
-    Ok(device(root)? != device(&root.join(".."))?)
-}
-
-/// Makes what was created, renamed or removed in a directory durable.
-pub fn sync_directory(path: &Path) -> Result<(), VolumeError> {
-    let directory = open_directory(path)?;
-    directory.sync_all().map_err(|error| VolumeError::io("sync the directory", path, error))
-}
-
-fn open_directory(path: &Path) -> Result<File, VolumeError> {
-    let flags = rustix::fs::OFlags::DIRECTORY.union(rustix::fs::OFlags::NOFOLLOW).bits();
-    let opened = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path);
-    opened.map_err(|error| VolumeError::io("open", path, error))
 }
 
 #[cfg(test)]

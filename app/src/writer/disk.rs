@@ -15,7 +15,7 @@ use super::segment::create_directories;
 use crate::host::message_ids as ids;
 use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
-use crate::volumes::{Adoption, Volume, VolumeError, layout};
+use crate::volumes::{Adoption, Place, Volume, VolumeError, layout};
 
 /// An opened volume and its ledger.
 pub(super) struct Disk {
@@ -36,8 +36,10 @@ pub(super) struct Disk {
 impl Disk {
     /// Opens the volume: lock, marker, repair, ledger. Gives also what its past means for the core.
     pub fn open(job: Job) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
-        let adoption = Adoption { id: job.new_volume, device: job.device.clone(), at: job.now };
-        let volume = Volume::open(&job.root, &adoption, job.knowledge)?;
+        let device = job.device.clone();
+        let adoption = Adoption { id: job.new_volume, device, formerly: Vec::new(), at: job.now };
+        let place = Place::Directory { path: job.root.clone() };
+        let volume = Volume::open(&place, &adoption, job.knowledge)?;
         let (ledger, found) = recover(&volume, &Mp4Scanner, job.now, job.boot)?;
         let root = job.root.display().to_string();
         for problem in &found.problems {

@@ -4,7 +4,7 @@
 use crate::ledger::facts::{ScanError, SegmentFacts, SegmentScanner};
 use crate::ledger::recover::{Recovered, recover};
 use crate::ledger::{LedgerWriter, Problem, read_all};
-use crate::volumes::{Adoption, Knowledge, Volume, layout};
+use crate::volumes::{self, Adoption, Knowledge, Volume, layout};
 use holdfast_wire::cause::Cause;
 use holdfast_wire::frame::{MAX_HEADER, decode_header, encode_header};
 use holdfast_wire::ids::{Id128, Name};
@@ -59,8 +59,10 @@ impl Place {
         self.directory.path()
     }
     pub fn open(&self) -> Volume {
-        let adoption = Adoption { id: Id128([9; 16]), device: name("van-12"), at: at(0) };
-        Volume::open(self.root(), &adoption, Knowledge::Unknown).unwrap()
+        let device = name("van-12");
+        let adoption = Adoption { id: Id128([9; 16]), device, formerly: Vec::new(), at: at(0) };
+        let place = volumes::Place::Directory { path: self.root().to_owned() };
+        Volume::open(&place, &adoption, Knowledge::Unknown).unwrap()
     }
     pub fn write(&self, records: &[Record]) {
         let (mut writer, _) = LedgerWriter::open(self.root(), at(0)).unwrap();

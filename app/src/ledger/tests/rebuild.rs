@@ -134,7 +134,7 @@ fn a_damaged_or_missing_marker_is_restored_from_the_segments() {
             Some(bytes) => fs::write(&path, bytes).unwrap(),
         }
         assert!(ledger_of(&place).marker_restored);
-        assert_eq!(read_marker(place.root()).unwrap().unwrap().id, Id128([9; 16]));
+        assert_eq!(read_marker(place.root()).unwrap().unwrap().now.id, Id128([9; 16]));
     }
 }
 
