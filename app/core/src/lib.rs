@@ -76,6 +76,7 @@
 //! | `volume.rs` | when a volume is opened, closed, tried again |
 //! | `disk.rs` | which of the disks that come are ours to write to |
 //! | `recording.rs` | which volume takes the footage |
+//! | `retention.rs` | which segment is deleted next, by which rule |
 //! | `account.rs` | until when a camera's footage is durable on a volume, and why it is missing since |
 //! | `alarm.rs` | what a person is to know, and for how long |
 //! | `clock.rs` | which wall time footage gets, and whether it is believed |
@@ -93,6 +94,7 @@ pub mod effect;
 pub mod event;
 mod ladder;
 mod recording;
+pub mod retention;
 mod rng;
 pub mod settings;
 pub mod time;
