@@ -27,6 +27,7 @@
 pub mod adopt;
 pub mod fault;
 pub mod identity;
+mod in_use;
 pub mod layout;
 mod lock;
 mod marker;
@@ -34,6 +35,7 @@ mod place;
 
 pub use fault::{VolumeError, fault_of};
 pub use identity::Identity;
+pub use in_use::{Claimant, InUse};
 pub use lock::{Lock, is_in_use, sync_directory};
 pub use marker::{read_marker, write_marker};
 pub use place::Place;
