@@ -21,6 +21,7 @@ use heapless::Vec as Bounded;
 use holdfast_core::Appliance;
 use holdfast_core::effect::Effect;
 use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
+use holdfast_core::retention::Rules;
 use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, VolumeIndex, VolumeKind};
 use holdfast_core::time::{Anchor, Wall};
 
@@ -153,6 +154,7 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
         cameras: cameras.ok_or(RunError::TooMany("cameras"))?,
         volumes,
         retention: RETENTION,
+        cleaning_starts: Rules::DEFAULT.start,
         stall: config.limits.stall,
         clock_floor: Wall::from_secs(CLOCK_FLOOR.parse().unwrap_or(0)),
         seed: clock::seed().map_err(RunError::Host)?,

@@ -258,6 +258,7 @@ impl Appliance {
             }
             VolumeEvent::Attached
             | VolumeEvent::Detached
+            | VolumeEvent::Replaced
             | VolumeEvent::Figures(_)
             | VolumeEvent::Released
             | VolumeEvent::Deleted { .. }

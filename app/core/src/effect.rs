@@ -84,18 +84,13 @@ pub enum VolumeEffect {
     /// Abandon its writer without waiting: the core stopped waiting for it. The shell owes: tell nothing more
     /// of that writer, and answer a later `Open` with `Faulted(Stuck)` while it still hangs.
     Abandon,
-    /// To be told, not done: it failed and will be tried again at `until`.
-    BackingOff {
-        /// What went wrong.
-        fault: Fault,
-        /// When it is tried again.
-        until: Mono,
-    },
-    /// Unmount it: it is closed. The shell owes `Unmounted` when its mount is gone; the core waits for a while only.
+    /// Unmount it: no writer has it open. The shell owes `Unmounted` when its mount is gone, also when there was none;
+    /// the core waits for a while only.
     Unmount,
-    /// Have it mounted again, as if its disk had just come. The shell owes `Attached` if it can be.
+    /// Have it checked and mounted again, as if its disk had just come. The shell owes `Attached` if it can be; the
+    /// core waits for a while only.
     Mount,
-    /// To be told, not done: its status changed.
+    /// To be told, not done: its status changed. Attempts in between that fail alike are not told.
     Status(VolumeStatus),
     /// To be told, not done: what it will hold, anew about once a minute while it takes footage.
     Forecast(Forecast),
@@ -110,16 +105,16 @@ pub enum VolumeStatus {
     Opening,
     /// It takes footage, or could.
     Ready,
-    /// It cannot be used and will be tried again.
+    /// It cannot be used, or has not proved yet that it can again: by footage that became durable on it.
     Faulted {
         /// Why.
         fault: Fault,
-        /// When it is tried again at the latest; `None` if only a person or another disk can help.
+        /// When it is tried again first; `None` if only a person or another disk can help.
         until: Option<Mono>,
     },
     /// A person wants it out: it is being closed and unmounted.
     Ejecting,
-    /// It is closed and unmounted: it can be pulled.
+    /// It is closed, and unmounted if it is a disk: it can be taken out.
     SafeToRemove,
     /// The recorder has ended.
     Closed,

@@ -135,8 +135,12 @@ pub enum VolumeEvent {
     /// Its filesystem is there: mounted by the helper, or seen at a path of the configuration. For a disk this begins
     /// its life in the slot; for a path it is an occasion to try again at once.
     Attached,
-    /// Its device or its mount is gone. Whatever its writer does now is in vain.
+    /// Its device is gone, or its mount without our having asked for it. Whatever its writer does now is in vain. A
+    /// mount that goes since `VolumeEffect::Unmount` was asked for is `Unmounted`; then `Detached` means the device.
     Detached,
+    /// What comes to this place next is another volume than the one before: nothing that was known of that one
+    /// counts. Told while nothing is there, before `Attached`.
+    Replaced,
     /// Figures of its writer, told about once a second while one is open.
     Figures(VolumeFigures),
     /// A writer that had been abandoned has ended at last: the volume can be opened again.

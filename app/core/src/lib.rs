@@ -19,6 +19,7 @@
 //! use holdfast_core::Appliance;
 //! use holdfast_core::effect::{CameraEffect, Effect, VolumeEffect};
 //! use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
+//! use holdfast_core::retention::Rules;
 //! use holdfast_core::settings::{CameraSettings, Settings, VolumeKind};
 //! use holdfast_core::time::{Mono, Now, Wall};
 //! use std::collections::VecDeque;
@@ -27,6 +28,7 @@
 //!     cameras: [CameraSettings::default()].into_iter().collect(),
 //!     volumes: [VolumeKind::Path].into_iter().collect(),
 //!     retention: Duration::from_secs(30 * 86_400),
+//!     cleaning_starts: Rules::DEFAULT.start,
 //!     stall: Duration::from_secs(10),
 //!     clock_floor: Wall::from_secs(1_700_000_000),
 //!     seed: 1,

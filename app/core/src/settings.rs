@@ -1,5 +1,6 @@
 //! What the core is told once, at its start, and the capacities it is built with.
 
+use crate::retention::Threshold;
 use core::time::Duration;
 use heapless::Vec;
 
@@ -63,6 +64,8 @@ pub struct Settings {
     pub volumes: Vec<VolumeKind, MAX_VOLUMES>,
     /// The longest retention that is configured for a camera: what a volume is expected to hold.
     pub retention: Duration,
+    /// When cleaning begins: until then a volume fills.
+    pub cleaning_starts: Threshold,
     /// No access unit for this long is a stall. Default 10 s.
     pub stall: Duration,
     /// A wall clock before this is not to be trusted: the program's build date.

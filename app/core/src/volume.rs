@@ -6,7 +6,7 @@
 //! A volume is never given up: after the last step the retries go on at that pace, without jitter, since
 //! nobody else shares the disk.
 
-use crate::effect::VolumeEffect;
+use crate::effect::{VolumeEffect, VolumeStatus};
 use crate::event::Fault;
 use crate::time::Mono;
 use core::time::Duration;
@@ -42,7 +42,7 @@ pub(crate) struct Volume {
     /// A fault in use that its ledger does not tell of yet.
     untold: Option<(Mono, Fault)>,
     owed: Option<VolumeEffect>,
-    /// `BackingOff`, not yet polled.
+    /// A status, not yet polled.
     notice: Option<VolumeEffect>,
 }
 
@@ -210,7 +210,7 @@ impl Volume {
         self.retries = (self.retries + 1).min(RETRIES.len() - 1);
         let until = now + wait;
         self.fault = Some(fault);
-        self.notice = Some(VolumeEffect::BackingOff { fault, until });
+        self.notice = Some(VolumeEffect::Status(VolumeStatus::Faulted { fault, until: Some(until) }));
         self.state = State::Faulted { until };
     }
 }

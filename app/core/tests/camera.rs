@@ -288,7 +288,7 @@ fn a_chosen_transport_is_never_changed() {
 fn a_camera_without_a_volume_is_held_not_dropped() {
     let mut world = World::recording();
     world.fault(0, Fault::Io);
-    world.expect_of(" is ", &["2.0 cam0 is Holding", "2.0 vol0 is backing off until 4.0: Io"]);
+    world.expect_of(" is ", &["2.0 cam0 is Holding", "2.0 vol0 is faulted until 4.0: Io"]);
     world.at(4.0);
     world.received(2);
     world.volume(0, VolumeEvent::Ready);

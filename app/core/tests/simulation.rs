@@ -168,8 +168,7 @@ impl Sim {
             Effect::Volume(VolumeIndex(v), VolumeEffect::Abandon) => self.disks[usize::from(v)] = Disk::Down,
             Effect::Volume(
                 _,
-                VolumeEffect::BackingOff { .. }
-                | VolumeEffect::Unmount
+                VolumeEffect::Unmount
                 | VolumeEffect::Mount
                 | VolumeEffect::Status(_)
                 | VolumeEffect::Forecast(_),

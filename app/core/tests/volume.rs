@@ -30,8 +30,8 @@ fn a_volume_that_fails_is_tried_again_after_2_4_8_16_and_each_30_seconds() {
         let due = world.secs() + wait;
         world.fault(0, Fault::Missing);
         world.expect_of(
-            "backing",
-            &[&format!("{:.1} vol0 is backing off until {due:.1}: Missing", due - wait)],
+            "faulted until",
+            &[&format!("{:.1} vol0 is faulted until {due:.1}: Missing", due - wait)],
         );
         world.at(due - 0.1);
         world.expect_of("Open", &[]);
@@ -52,7 +52,7 @@ fn only_half_a_minute_of_service_makes_the_waits_short_again() {
         world.fault(0, Fault::Io);
         let (at, until) = (2.0 + service, 2.0 + service + wait);
         let lines = world.lines();
-        assert_eq!(lines[0], format!("{at:.1} vol0 is backing off until {until:.1}: Io"), "{case}");
+        assert_eq!(lines[0], format!("{at:.1} vol0 is faulted until {until:.1}: Io"), "{case}");
     }
 }
 
@@ -62,7 +62,7 @@ fn an_opening_that_hangs_is_abandoned_after_a_minute_and_tried_again() {
     world.at(59.9);
     world.expect_of("vol0", &[]);
     world.at(60.0);
-    world.expect_of("vol0", &["60.0 vol0 Abandon", "60.0 vol0 is backing off until 62.0: Stuck"]);
+    world.expect_of("vol0", &["60.0 vol0 Abandon", "60.0 vol0 is faulted until 62.0: Stuck"]);
     world.volume(0, VolumeEvent::Ready);
     world.expect(&[]);
     world.at(62.0);
@@ -89,7 +89,7 @@ fn an_end_that_nobody_asked_for_is_a_fault() {
     world.volume(0, VolumeEvent::Ready);
     world.forget();
     world.volume(0, VolumeEvent::Closed);
-    world.expect_of("vol0", &["0.0 vol0 is backing off until 2.0: Other(0)"]);
+    world.expect_of("vol0", &["0.0 vol0 is faulted until 2.0: Other(0)"]);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! does about it, and what they can do.
 
 use holdfast_core::alarm::{AlarmKey, AlarmNotice, AlarmState, Detail, Severity};
-use holdfast_core::effect::{CameraEffect, CameraStatus, Effect, Entry, VolumeEffect};
+use holdfast_core::effect::{CameraEffect, CameraStatus, Effect, Entry, VolumeEffect, VolumeStatus};
 use holdfast_core::event::{Cause, Event, Failure, Fault, VolumeEvent};
 use holdfast_core::settings::Transport;
 
@@ -34,6 +34,7 @@ pub(super) fn event(event: &Event, cameras: &Cameras, volumes: &Volumes) {
         VolumeEvent::Stored { .. } | VolumeEvent::Faulted(_) => {}
         VolumeEvent::Attached
         | VolumeEvent::Detached
+        | VolumeEvent::Replaced
         | VolumeEvent::Figures(_)
         | VolumeEvent::Released
         | VolumeEvent::Deleted { .. }
@@ -106,8 +107,10 @@ fn volume_effect(path: &str, effect: &VolumeEffect) {
         VolumeEffect::Close => log::debug!(VOLUME = path; "closing"),
         VolumeEffect::Abandon => log::error!(VOLUME = path, MESSAGE_ID = ids::VOLUME_FAULTED;
             "does not answer; Holdfast no longer waits for it"),
-        VolumeEffect::BackingOff { fault, .. } => log::warn!(VOLUME = path, MESSAGE_ID = ids::VOLUME_FAULTED;
-            "{fault}; cameras stay connected, Holdfast tries the volume again by itself{}", volume_hint(*fault)),
+        VolumeEffect::Status(VolumeStatus::Faulted { fault, .. }) => {
+            log::warn!(VOLUME = path, MESSAGE_ID = ids::VOLUME_FAULTED;
+            "{fault}; cameras stay connected, Holdfast tries the volume again by itself{}", volume_hint(*fault))
+        }
         VolumeEffect::Unmount | VolumeEffect::Mount | VolumeEffect::Status(_) | VolumeEffect::Forecast(_) => {
         }
     }

@@ -107,8 +107,7 @@ impl Volumes {
                     }
                 }
             }
-            VolumeEffect::BackingOff { .. }
-            | VolumeEffect::Unmount
+            VolumeEffect::Unmount
             | VolumeEffect::Mount
             | VolumeEffect::Status(_)
             | VolumeEffect::Forecast(_) => {}

@@ -5,8 +5,9 @@
 use core::time::Duration;
 use holdfast_core::Appliance;
 use holdfast_core::alarm::AlarmNotice;
-use holdfast_core::effect::{CameraEffect, CameraStatus, Effect, Entry, VolumeEffect};
+use holdfast_core::effect::{CameraEffect, CameraStatus, Effect, Entry, VolumeEffect, VolumeStatus};
 use holdfast_core::event::{CameraEvent, Event, Failure, Fault, Label, Past, VolumeEvent};
+use holdfast_core::retention::Rules;
 use holdfast_core::settings::{
     CameraIndex, CameraSettings, Settings, TransportChoice, VolumeIndex, VolumeKind,
 };
@@ -26,6 +27,7 @@ pub fn settings(cameras: usize, volumes: u8, transport: TransportChoice) -> Sett
         cameras: (0..cameras).map(|_| CameraSettings { transport }).collect(),
         volumes: (0..volumes).map(|_| VolumeKind::Path).collect(),
         retention: Duration::from_secs(30 * 86_400),
+        cleaning_starts: Rules::DEFAULT.start,
         stall: Duration::from_secs(10),
         clock_floor: Wall::from_secs(1_700_000_000),
         seed: 7,
@@ -238,9 +240,13 @@ pub fn line(effect: &Effect) -> String {
             CameraEffect::Status(status) => format!("cam{i} is {status:?}"),
         },
         Effect::Volume(VolumeIndex(i), effect) => match effect {
-            VolumeEffect::BackingOff { fault, until } => {
-                format!("vol{i} is backing off until {:.1}: {fault:?}", story_secs(*until))
+            VolumeEffect::Status(VolumeStatus::Faulted { fault, until: Some(until) }) => {
+                format!("vol{i} is faulted until {:.1}: {fault:?}", story_secs(*until))
             }
+            VolumeEffect::Status(VolumeStatus::Faulted { fault, until: None }) => {
+                format!("vol{i} is faulted: {fault:?}")
+            }
+            VolumeEffect::Status(status) => format!("vol{i} is {status:?}"),
             effect => format!("vol{i} {effect:?}"),
         },
         Effect::Route { camera, to } => match to {
