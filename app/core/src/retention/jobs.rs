@@ -48,11 +48,12 @@ impl Cleaner {
             if left == 0 {
                 self.space_from = now + RETRY_SOON;
                 let (start, _) = self.bars(space.total);
-                return Some(if space.free < start {
-                    self.tell_space(start - space.free)
-                } else {
-                    self.rest()
-                });
+                if space.free >= start || self.told.space {
+                    return Some(self.rest());
+                }
+                // Passes over what is protected at the old end, to say how much it is.
+                let _heads = Heads::of(shelf, &mut self.protected);
+                return Some(self.tell_space(start - space.free));
             }
             self.round = Some(Round { began: now, free: space.free, freed: 0 });
             Job::Space { left }
@@ -180,13 +181,15 @@ impl Cleaner {
         if self.flying.number > 0 {
             return Some(Step::Rest { until: self.now });
         }
-        Some(self.give_up(wanted - freed, heads.unlisted))
+        Some(self.give_up(wanted, freed, heads.unlisted))
     }
 
     /// A full volume could not be freed. A write is the only thing that tells whether it is still full, so one is tried later.
-    fn give_up(&mut self, wanted: u64, unlisted: bool) -> Step {
+    fn give_up(&mut self, wanted: u64, freed: u64, unlisted: bool) -> Step {
         let until = self.now + if unlisted { RETRY_SOON } else { RETRY };
-        let free = self.figures.map(|(space, _)| space.free);
+        let wanted = wanted - freed;
+        // The figures are from before this was freed.
+        let free = self.figures.map(|(space, _)| space.free.saturating_add(freed));
         self.full = Fullness::Waiting { until, wanted, free };
         self.space_from = until;
         self.job = Job::Idle;
@@ -238,7 +241,8 @@ impl Cleaner {
     /// How many bytes are to be deleted, counted on a shelf that was just rewound. Zero: none, though less than `start` may be free.
     fn missing(&self, space: Space, shelf: &impl Shelf) -> u64 {
         let (start, stop) = self.bars(space.total);
-        let footage = (0..cameras(shelf)).map(|camera| shelf.footage(camera)).sum::<Option<u64>>();
+        let footage = (0..cameras(shelf))
+            .try_fold(0_u64, |sum, camera| shelf.footage(camera).map(|footage| sum.saturating_add(footage)));
         // What could be free at most; without bound until counted.
         let reach = footage.map_or(u64::MAX, |footage| space.free.saturating_add(footage));
         if reach / 2 >= stop {

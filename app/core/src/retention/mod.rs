@@ -142,7 +142,7 @@ pub enum Step {
     Exhausted {
         /// Bytes that are still to be freed.
         wanted: u64,
-        /// Bytes of protected footage that were passed over.
+        /// Bytes of protected footage that were passed over to find this: at least so much is protected.
         protected: u64,
         /// When to step again.
         until: Mono,
@@ -340,6 +340,9 @@ impl Cleaner {
         self.tries = 0;
         self.vain_until = Mono(0);
         self.told.full = false;
+        if let Fullness::Waiting { .. } = self.full {
+            self.full = Fullness::No;
+        }
     }
 
     /// Whether what `full` wanted is not freed yet: a write would be in vain.
