@@ -23,6 +23,7 @@
 //! | [`fault`] | what errors mean |
 //! | [`identity`] | who a volume is: copies, foreign ones |
 //! | [`adopt`] | taking a volume over, or giving it a new identity, by a person's wish |
+//! | [`report`] | what the helper tells the recorder of each disk |
 
 pub mod adopt;
 pub mod fault;
@@ -32,6 +33,7 @@ pub mod layout;
 mod lock;
 mod marker;
 mod place;
+pub mod report;
 
 pub use fault::{VolumeError, fault_of};
 pub use identity::Identity;
