@@ -61,7 +61,9 @@ pub enum Bus {
     Ata,
     /// An SD card or eMMC.
     Mmc,
-    /// A loop device, virtio, or what was not told.
+    /// Made by the kernel of something else: a loop device, a RAID, a mapped or RAM disk.
+    Virtual,
+    /// Any other, or not told.
     #[default]
     Other,
     /// USB.
@@ -203,6 +205,9 @@ impl DiskFacts {
         }
         if self.boot_partition && !marked {
             return quietly(Unfit::System);
+        }
+        if self.bus == Bus::Virtual && !marked {
+            return quietly(Unfit::NotMarked);
         }
         if self.size < SMALLEST {
             return unless_marked(Unfit::TooSmall);

@@ -120,6 +120,18 @@ fn each_disk_has_its_verdict() {
             DiskFacts { size: 16 << 20, ..content("", Usage::Untold) },
             PassOver(U::TooSmall),
         ),
+        (
+            "a loop device of a package manager",
+            DiskFacts { bus: Bus::Virtual, ..content("squashfs", Usage::Filesystem) },
+            PassOver(U::NotMarked),
+        ),
+        (
+            "a loop device with ext4",
+            DiskFacts { bus: Bus::Virtual, ..content("ext4", Usage::Filesystem) },
+            PassOver(U::NotMarked),
+        ),
+        ("a loop device, labelled", DiskFacts { bus: Bus::Virtual, ..labelled() }, Use),
+        ("a RAID of disks, adopted", DiskFacts { bus: Bus::Virtual, adopted: true, ..stick() }, Use),
         // Its size.
         ("too small by a byte", DiskFacts { size: SMALLEST - 1, ..stick() }, PassOver(U::TooSmall)),
         ("too small and labelled", DiskFacts { size: SMALLEST - 1, ..labelled() }, LeaveAlone(U::TooSmall)),
@@ -285,7 +297,7 @@ fn a_filesystem_is_known_by_the_name_that_blkid_gives_it() {
 
 #[test]
 fn disks_that_are_built_in_come_before_those_that_can_be_pulled() {
-    let mut order = [Bus::Usb, Bus::Other, Bus::Ata, Bus::Mmc, Bus::Nvme];
+    let mut order = [Bus::Usb, Bus::Virtual, Bus::Other, Bus::Ata, Bus::Mmc, Bus::Nvme];
     order.sort();
-    assert_eq!(order, [Bus::Nvme, Bus::Ata, Bus::Mmc, Bus::Other, Bus::Usb]);
+    assert_eq!(order, [Bus::Nvme, Bus::Ata, Bus::Mmc, Bus::Virtual, Bus::Other, Bus::Usb]);
 }

@@ -26,14 +26,18 @@
 //! | [`report`] | what the helper tells the recorder of each disk |
 
 pub mod adopt;
+pub mod facts;
 pub mod fault;
 pub mod identity;
 mod in_use;
 pub mod layout;
 mod lock;
 mod marker;
+pub mod mounts;
 mod place;
 pub mod report;
+mod source;
+pub mod udev;
 
 pub use fault::{VolumeError, fault_of};
 pub use identity::Identity;
