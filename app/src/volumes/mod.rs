@@ -26,6 +26,7 @@
 //! | [`report`] | what the helper tells the recorder of each disk |
 
 pub mod adopt;
+pub mod disks;
 pub mod facts;
 pub mod fault;
 pub mod identity;

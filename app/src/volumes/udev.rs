@@ -236,7 +236,8 @@ mod tests {
         use BlockEvent::{Came, Changed};
         let a = || block("sda", 0, 1, "");
         let b = || block("sdb", 16, 2, "");
-        let cases: [(&str, Vec<Block>, Vec<Block>, Vec<BlockEvent>); 7] = [
+        type Case = (&'static str, Vec<Block>, Vec<Block>, Vec<BlockEvent>);
+        let cases: [Case; 7] = [
             ("nothing happened", vec![a(), b()], vec![b(), a()], vec![]),
             ("one came", vec![a()], vec![a(), b()], vec![Came(b())]),
             ("one went", vec![a(), b()], vec![a()], vec![gone("sdb", 16)]),

@@ -1,0 +1,288 @@
+//! What blocks, mounts and reports say together: pure, from what is there now and what was told before to what is to be
+//! told.
+//!
+//! A mount **lives** while its device does. A device that is pulled takes its mount along, though the mount stays in the
+//! kernel's table until somebody unmounts it; so the end of a mount's life is remembered until it has left the table.
+
+use super::super::facts::Surroundings;
+use super::super::mounts::{DeviceNumber, Mount, MountTable};
+use super::super::report::{DiskReport, Outcome};
+use super::super::udev::{Block, BlockEvent};
+use super::{DiskChange, VolumeMount};
+use holdfast_core::disk::{Bus, DiskFacts, Filesystem, Text, Unfit, Verdict};
+use holdfast_core::event::{Fault, Label};
+use holdfast_wire::ids::{Id128, VolumeId};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Everything that is there now.
+pub(super) struct World<'a> {
+    /// The folder below which the helper mounts volumes, each at its id.
+    pub(super) volumes: &'a Path,
+    /// All mounts.
+    pub(super) table: &'a MountTable,
+    /// What the system has to do with disks.
+    pub(super) around: &'a Surroundings,
+    /// What the helper said, each disk once.
+    pub(super) reports: &'a [DiskReport],
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Join {
+    /// The blocks by name; `None` where nobody tells of them, so that nothing can be concluded from their absence.
+    blocks: Option<BTreeMap<String, Block>>,
+    lives: BTreeMap<Key, Life>,
+    volumes: BTreeMap<VolumeId, Key>,
+    notes: BTreeMap<String, Note>,
+}
+
+/// A mount, as far as it can be told from the next one that gets its number.
+type Key = (u32, DeviceNumber);
+
+#[derive(Debug)]
+enum Life {
+    /// Its device, if it was seen yet, had this medium in it.
+    Lives { sequence: Option<u64> },
+    /// Its device went, when the newest report on it was this one.
+    Ended { report: Option<i64> },
+}
+
+/// What a person was told of a disk that is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Note {
+    label: Label,
+    why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Why {
+    Left(Unfit),
+    Failed { volume: Option<VolumeId>, fault: Fault, text: String },
+}
+
+impl Join {
+    /// With the blocks that are there, if there is somebody who will tell of them.
+    pub(super) fn new(blocks: Option<Vec<Block>>) -> Join {
+        let by_name =
+            |blocks: Vec<Block>| blocks.into_iter().map(|block| (block.name.clone(), block)).collect();
+        Join { blocks: blocks.map(by_name), ..Join::default() }
+    }
+
+    /// Takes an event of a block. To be followed by [`Join::look`].
+    pub(super) fn take(&mut self, event: BlockEvent, world: &World<'_>) {
+        // A mount that nobody has seen yet could not end with its device.
+        self.meet(world);
+        let Some(blocks) = &mut self.blocks else { return };
+        match event {
+            BlockEvent::Came(block) | BlockEvent::Changed(block) => {
+                blocks.insert(block.name.clone(), block);
+            }
+            BlockEvent::Gone { name, number } => {
+                blocks.remove(&name);
+                let report = stamp(world.reports, number);
+                for (_, life) in self.lives.iter_mut().filter(|((_, device), _)| *device == number) {
+                    if let Life::Lives { .. } = life {
+                        *life = Life::Ended { report };
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is to be told: first what is gone, then what came, what is built in before what can be pulled.
+    pub(super) fn look(&mut self, world: &World<'_>) -> Vec<DiskChange> {
+        self.meet(world);
+        let mut mounted: Vec<(VolumeId, Key, VolumeMount)> = mounts(world)
+            .filter_map(|(id, mount)| Some((id, key(mount), self.living(id, mount, world)?)))
+            .collect();
+        mounted.sort_by(|a, b| order(a.2.bus, &a.2.name).cmp(&order(b.2.bus, &b.2.name)).then(a.0.cmp(&b.0)));
+        let used: Vec<DeviceNumber> = mounted.iter().map(|(_, _, volume)| volume.device).collect();
+        let notes = self.notes_now(world, &used);
+
+        let volumes: BTreeMap<VolumeId, Key> = mounted.iter().map(|(id, key, _)| (*id, *key)).collect();
+        let gone = self.volumes.iter().filter(|(id, key)| volumes.get(id) != Some(key));
+        let mut changes: Vec<DiskChange> = gone.map(|(id, _)| DiskChange::Gone { id: *id }).collect();
+        for (name, note) in &self.notes {
+            if notes.get(name) != Some(note) {
+                changes.push(DiskChange::LeftGone { label: note.label.clone() });
+            }
+        }
+        let came = mounted.into_iter().filter(|(id, key, _)| self.volumes.get(id) != Some(key));
+        changes.extend(came.map(|(_, _, volume)| DiskChange::Mounted(volume)));
+        let mut told: Vec<(&String, &Note)> =
+            notes.iter().filter(|(name, note)| self.notes.get(*name) != Some(note)).collect();
+        told.sort_by_key(|(name, _)| order(self.bus(name), name));
+        changes.extend(told.into_iter().map(|(_, note)| note.change()));
+        self.volumes = volumes;
+        self.notes = notes;
+        changes
+    }
+
+    /// Learns of new mounts, forgets those that have left the table, and ends the life of those whose medium changed.
+    fn meet(&mut self, world: &World<'_>) {
+        let there: Vec<Key> = mounts(world).map(|(_, mount)| key(mount)).collect();
+        self.lives.retain(|key, _| there.contains(key));
+        for (id, mount) in mounts(world) {
+            let now = self.block_of(mount.device).and_then(|block| block.sequence);
+            let report = report_of(world.reports, mount.device);
+            let life = self.lives.entry(key(mount)).or_insert(Life::Lives { sequence: now });
+            match life {
+                Life::Lives { sequence: None } => *life = Life::Lives { sequence: now },
+                Life::Lives { sequence: Some(before) } if now.is_some_and(|now| now != *before) => {
+                    *life = Life::Ended { report: report.map(|report| report.at_micros) };
+                }
+                Life::Lives { .. } => {}
+                // The kernel gave the number of a mount that went to the one that came: the helper says that it
+                // mounted anew.
+                Life::Ended { report: before } => {
+                    let anew = report.is_some_and(|report| {
+                        Some(report.at_micros) != *before
+                            && matches!(report.outcome, Outcome::Mounted { volume, .. } if volume == id)
+                    });
+                    if anew {
+                        *life = Life::Lives { sequence: now };
+                    }
+                }
+            }
+        }
+    }
+
+    /// A mount of a volume, if it lives.
+    fn living(&self, id: VolumeId, mount: &Mount, world: &World<'_>) -> Option<VolumeMount> {
+        let Some(Life::Lives { .. }) = self.lives.get(&key(mount)) else { return None };
+        let block = self.block_of(mount.device);
+        // Filesystems without a device have none to lose, and without udev nobody tells of devices.
+        if block.is_none() && self.blocks.is_some() && !mount.device.is_virtual() {
+            return None;
+        }
+        let report = report_of(world.reports, mount.device);
+        let name = block.map(|block| block.name.clone()).or_else(|| Some(report?.disk.clone()));
+        let name = name.unwrap_or_else(|| mount.source.to_string_lossy().into_owned());
+        let facts = block.map(|block| block.facts.clone()).unwrap_or_default();
+        // As it would be called if it were left.
+        let content = if facts.content.is_empty() { &mount.filesystem } else { facts.content.as_str() };
+        Some(VolumeMount {
+            id,
+            path: mount.path.clone(),
+            device: mount.device,
+            label: label_of(&name, content, &facts.label),
+            name,
+            bus: facts.bus,
+            filesystem: Filesystem::named(&mount.filesystem),
+            uuid: facts.uuid,
+        })
+    }
+
+    /// What a person is to know now of each disk that is not used.
+    fn notes_now(&self, world: &World<'_>, used: &[DeviceNumber]) -> BTreeMap<String, Note> {
+        let blocks = self.blocks.iter().flat_map(BTreeMap::values);
+        let idle = blocks.filter(|block| block.settled && !used.contains(&block.number));
+        idle.filter_map(|block| Some((block.name.clone(), note(block, world)?))).collect()
+    }
+
+    fn block_of(&self, number: DeviceNumber) -> Option<&Block> {
+        self.blocks.as_ref()?.values().find(|block| block.number == number)
+    }
+
+    fn bus(&self, name: &str) -> Bus {
+        self.blocks
+            .as_ref()
+            .and_then(|blocks| blocks.get(name))
+            .map(|block| block.facts.bus)
+            .unwrap_or_default()
+    }
+}
+
+impl Note {
+    fn change(&self) -> DiskChange {
+        let label = self.label.clone();
+        match &self.why {
+            Why::Left(reason) => DiskChange::LeftAlone { label, reason: *reason },
+            Why::Failed { volume, fault, text } => {
+                DiskChange::Failed { label, volume: *volume, fault: *fault, text: text.clone() }
+            }
+        }
+    }
+}
+
+/// The mounts of volumes: those whose name is an id.
+fn mounts<'a>(world: &World<'a>) -> impl Iterator<Item = (VolumeId, &'a Mount)> {
+    world.table.below(world.volumes).filter_map(|mount| {
+        let name = mount.path.file_name()?.to_str()?;
+        // As the helper writes it: 32 digits, no hyphens.
+        Some((Id128::parse(name).filter(|id| id.to_string() == name)?, mount))
+    })
+}
+
+fn key(mount: &Mount) -> Key {
+    (mount.id, mount.device)
+}
+
+fn report_of(reports: &[DiskReport], number: DeviceNumber) -> Option<&DiskReport> {
+    let number = number.to_string();
+    reports.iter().find(|report| report.device_number == number)
+}
+
+fn stamp(reports: &[DiskReport], number: DeviceNumber) -> Option<i64> {
+    report_of(reports, number).map(|report| report.at_micros)
+}
+
+/// The helper's word counts, if it is about this content; else the verdict on what can be known from outside.
+fn note(block: &Block, world: &World<'_>) -> Option<Note> {
+    let whole = block.parent.as_deref().unwrap_or(&block.name);
+    let facts = world.around.complete(block.facts.clone(), block.number, whole);
+    let label = label_of(&block.name, &facts.content, &facts.label);
+    let report = report_of(world.reports, block.number)
+        .filter(|report| report.disk == block.name && report.uuid == facts.uuid.as_str());
+    let why = match report.map(|report| (&report.outcome, report)) {
+        Some((Outcome::Mounted { .. } | Outcome::Unmounted { .. }, _)) => return None,
+        Some((Outcome::LeftAlone { reason }, _)) => Why::Left(*reason),
+        Some((Outcome::Refused { volume, fault }, report)) => {
+            Why::Failed { volume: *volume, fault: *fault, text: report.text.clone() }
+        }
+        Some((Outcome::Failed { fault }, report)) => {
+            Why::Failed { volume: None, fault: *fault, text: report.text.clone() }
+        }
+        None => Why::Left(left_alone(&facts)?),
+    };
+    Some(Note { label, why })
+}
+
+fn left_alone(facts: &DiskFacts) -> Option<Unfit> {
+    match facts.verdict() {
+        Verdict::LeaveAlone(reason) => Some(reason),
+        // The helper is on its way to these.
+        Verdict::Use | Verdict::Look => None,
+        Verdict::PassOver(_) => None,
+    }
+}
+
+/// "sdb1 (NTFS, PHOTOS)".
+fn label_of(name: &str, content: &str, label: &Text) -> Label {
+    let title = match content {
+        "" => "",
+        "ntfs" => "NTFS",
+        "crypto_LUKS" => "LUKS",
+        "linux_raid_member" => "RAID",
+        "LVM2_member" => "LVM",
+        other => Filesystem::named(other).map_or(other, |filesystem| filesystem.properties().title),
+    };
+    let inside: Vec<&str> = [title, label.as_str()].into_iter().filter(|text| !text.is_empty()).collect();
+    let text = if inside.is_empty() { name.to_owned() } else { format!("{name} ({})", inside.join(", ")) };
+    let mut short = Label::new();
+    for c in text.chars() {
+        if short.push(c).is_err() {
+            break;
+        }
+    }
+    short
+}
+
+/// sda1 before sdb, sdb2 before sdb10, sdz before sdaa.
+fn order(bus: Bus, name: &str) -> (Bus, usize, String) {
+    (bus, name.len(), name.to_owned())
+}
+
+#[cfg(test)]
+mod tests;
