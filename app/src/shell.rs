@@ -251,6 +251,8 @@ impl Shell {
                         self.volumes.end(volume);
                         Vec::new()
                     }
+                    // What it has to say it said before, and one that was abandoned is asked at the next opening.
+                    Report::Ended => Vec::new(),
                 }
             }
             Message::Session(..) | Message::Writer(..) => Vec::new(),

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use holdfast_core::effect::{Entry, VolumeEffect};
 use holdfast_core::event::{Event, Fault, VolumeEvent};
@@ -153,9 +152,9 @@ impl Volumes {
 
     pub fn picture(&self) -> Vec<VolumeLine> {
         let lines = self.parts.iter().map(|part| {
-            let space = part.writer.as_ref().map(|writer| {
+            let space = part.writer.as_ref().and_then(|writer| {
                 let space = writer.space();
-                (space.free.load(Ordering::Relaxed), space.total.load(Ordering::Relaxed))
+                space.free.get().zip(space.total.get())
             });
             VolumeLine { path: part.root.display().to_string(), space }
         });
@@ -193,6 +192,7 @@ impl Volumes {
             knowledge: part.knowledge,
             new_volume,
             limits: self.limits,
+            max_file: None,
             anchor: self.anchor,
             now: clock::now().wall,
         };

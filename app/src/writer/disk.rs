@@ -1,6 +1,7 @@
 //! A volume in use: its identity, its ledger, the number of its next segment, its space.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::effect::Entry;
@@ -11,16 +12,22 @@ use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 use holdfast_wire::ledger::{Gap, Record, SessionStarted};
 
 use super::Job;
-use super::segment::create_directories;
+use super::home::Home;
+use super::pulse::Pulse;
 use crate::host::message_ids as ids;
 use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
 use crate::volumes::{Adoption, Place, Volume, VolumeError, layout};
+use layout::Month;
 
 /// An opened volume and its ledger.
 pub(super) struct Disk {
     volume: Volume,
+    pulse: Pulse,
+    home: Home,
     ledger: LedgerWriter,
+    /// The newest month that the ledger has a file for, as far as this session knows.
+    month: Month,
     /// Whether the ledger holds records that are not synced yet.
     dirty: bool,
     /// Newest time written, which chooses the ledger's month.
@@ -29,18 +36,24 @@ pub(super) struct Disk {
     session: SessionId,
     boot: BootId,
     next_sequence: u32,
-    /// Each camera's directory of the day, once it is known to be durable.
+    /// Each camera's directory of the day, once its entry is known to be durable.
     directories: HashMap<Name, PathBuf>,
+    /// Directories in which files were made whose entries are not durable yet.
+    unsynced: BTreeSet<PathBuf>,
 }
 
 impl Disk {
     /// Opens the volume: lock, marker, repair, ledger. Gives also what its past means for the core.
-    pub fn open(job: Job) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
+    pub fn open(job: Job, pulse: Pulse) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
         let device = job.device.clone();
         let adoption = Adoption { id: job.new_volume, device, formerly: Vec::new(), at: job.now };
         let place = Place::Directory { path: job.root.clone() };
-        let volume = Volume::open(&place, &adoption, job.knowledge)?;
-        let (ledger, found) = recover(&volume, &Mp4Scanner, job.now, job.boot)?;
+        let volume = pulse.during(|| Volume::open(&place, &adoption, job.knowledge))?;
+        let home = Home::open(&job.root, &pulse)?;
+        // Now it is certain that `home` is what was locked.
+        pulse.during(|| volume.check())?;
+        let (ledger, found) = pulse.during(|| recover(&volume, &Mp4Scanner, job.now, job.boot))?;
+        pulse.during(|| volume.check())?;
         let root = job.root.display().to_string();
         for problem in &found.problems {
             log::warn!(VOLUME = root.as_str(); "{problem}");
@@ -48,7 +61,10 @@ impl Disk {
         say_how_it_ended(&root, &found);
         let mut disk = Disk {
             volume,
+            pulse,
+            home,
             ledger,
+            month: Month::of(job.now),
             dirty: false,
             at: job.now,
             device: job.device,
@@ -56,6 +72,7 @@ impl Disk {
             boot: job.boot,
             next_sequence: found.next_sequence,
             directories: HashMap::new(),
+            unsynced: BTreeSet::new(),
         };
         disk.begin_session(job.now, job.anchor.trusted, &job.cameras, &found)?;
         let events = past(&found, &job.cameras);
@@ -91,13 +108,21 @@ impl Disk {
 
     /// Adds a record to the ledger; durable with the next [`Disk::sync`].
     pub fn append(&mut self, record: &Record) -> Result<(), VolumeError> {
+        let month = Month::of(self.at);
+        if month > self.month {
+            self.check()?; // the ledger begins another file
+            self.month = month;
+        }
         self.dirty = true;
-        self.ledger.append(self.at, record)
+        self.pulse.during(|| self.ledger.append(self.at, record))
     }
 
     /// Makes the ledger durable, if anything was added.
     pub fn sync(&mut self) -> Result<(), VolumeError> {
-        if std::mem::take(&mut self.dirty) { self.ledger.sync() } else { Ok(()) }
+        if !std::mem::take(&mut self.dirty) {
+            return Ok(());
+        }
+        self.pulse.during(|| self.ledger.sync())
     }
 
     /// Adds what the core decided on.
@@ -124,33 +149,62 @@ impl Disk {
 
     /// Whether the volume is still the one that was opened.
     pub fn check(&self) -> Result<(), VolumeError> {
-        self.volume.check()
+        self.pulse.during(|| self.volume.check())
     }
 
-    /// A new segment's number and path, in a directory that is there and durable, after making sure that the volume is still the one that was
-    /// opened: not a byte goes to what may be mounted in its place, or to the empty mount point.
-    pub fn new_segment(&mut self, camera: &Name, start: Wall) -> Result<(u32, PathBuf), VolumeError> {
-        self.volume.check()?;
+    /// A new segment's number and path. Touches nothing.
+    pub fn number_segment(&mut self, camera: &Name, start: Wall) -> (u32, PathBuf) {
         let sequence = self.next_sequence;
         self.next_sequence = sequence.saturating_add(1);
         self.at = self.at.max(start);
-        let path = layout::segment(self.root(), camera, start, sequence);
-        let directory = path.parent().unwrap_or(self.root());
-        if self.directories.get(camera).is_none_or(|known| known != directory) {
-            create_directories(self.root(), directory)?;
-            self.directories.insert(camera.clone(), directory.to_path_buf());
+        (sequence, layout::segment(self.root(), camera, start, sequence))
+    }
+
+    /// Makes a segment's file, in a directory that is there and durable, after making sure that the volume is still the
+    /// one that was opened: not a byte goes to what may be mounted in its place, or to the empty mount point.
+    ///
+    /// Its own entry is durable after [`Disk::sync_entry`]. Fails if the file is there already.
+    pub fn create_segment(&mut self, camera: &Name, path: &Path) -> Result<File, VolumeError> {
+        self.check()?;
+        let directory = path.parent().unwrap_or(path);
+        let known = self.directories.get(camera).is_some_and(|known| known == directory);
+        // One that cleaning has removed is not there, however well it is known.
+        let is_there = known && !self.home.make_directory(directory, &self.pulse)?;
+        if !is_there {
+            self.directories.remove(camera);
+            self.home.make_directories(directory, &self.pulse)?;
+            self.directories.insert(camera.clone(), directory.to_owned());
         }
-        Ok((sequence, path))
+        let file = self.home.create_file(path, &self.pulse)?;
+        self.unsynced.insert(directory.to_owned());
+        Ok(file)
     }
 
-    /// Bytes free and bytes in all.
-    pub fn space(&self) -> Result<(u64, u64), VolumeError> {
-        let root = self.root();
-        let facts = rustix::fs::statvfs(root)
-            .map_err(|errno| VolumeError::io("ask for the free space of", root, errno.into()))?;
-        Ok((facts.f_bavail.saturating_mul(facts.f_frsize), facts.f_blocks.saturating_mul(facts.f_frsize)))
+    /// Makes the entry of a file that was created durable: its directory is synced, once for all files made in it.
+    pub fn sync_entry(&mut self, path: &Path) -> Result<(), VolumeError> {
+        let directory = path.parent().unwrap_or(path);
+        if self.unsynced.remove(directory) {
+            self.home.sync_directory(directory, &self.pulse)?;
+        }
+        Ok(())
     }
 
+    /// Bytes free and bytes in all; `None` if the filesystem does not tell, which is no fault of the volume.
+    pub fn space(&self) -> Option<(u64, u64)> {
+        match self.home.space(&self.pulse) {
+            Ok(space) => Some(space),
+            Err(error) => {
+                let root = self.root().display().to_string();
+                log::debug!(VOLUME = root.as_str(); "the free space is not known: {error}");
+                None
+            }
+        }
+    }
+
+    /// The sign of life that each call to this volume goes through.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
     pub fn root(&self) -> &Path {
         self.volume.root()
     }

@@ -8,20 +8,24 @@
 //! thread with `Faulted`: whether and when to try again is the core's decision.
 
 mod disk;
+mod figures;
+mod home;
 mod notes;
+pub mod pulse;
 mod segment;
 mod stream;
+mod voice;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use holdfast_core::effect::Entry;
-use holdfast_core::event::{CameraEvent, Event, Failure, VolumeEvent};
+use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
 use holdfast_core::time::{Anchor, Wall};
 use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
@@ -31,8 +35,11 @@ use holdfast_wire::segment::Missing;
 use crate::ring::Ring;
 use crate::volumes::{Knowledge, VolumeError};
 use disk::Disk;
+pub use figures::{Figure, Space, WriterFigures};
 use notes::Notes;
-use stream::{Context, Stream, Told};
+use pulse::Pulse;
+use stream::{Context, Gathered, Stream};
+use voice::Voice;
 
 /// How often the rings are looked at. A fragment becomes durable at most this long after it is full; four
 /// wake-ups a second for a volume cost nothing beside the cameras' packets.
@@ -73,6 +80,8 @@ pub struct Job {
     pub new_volume: VolumeId,
     /// How footage is cut.
     pub limits: Limits,
+    /// The largest file that the filesystem takes, in bytes: 4 GiB less one for vfat. `None`: larger than any segment.
+    pub max_file: Option<u64>,
     /// The anchor in force.
     pub anchor: Anchor,
     /// When the job began, for the ledger.
@@ -95,20 +104,12 @@ enum Command {
     End(Wall),
 }
 
-/// Space on the volume, for people.
-#[derive(Debug, Default)]
-pub struct Space {
-    /// Bytes that an ordinary user may still write.
-    pub free: AtomicU64,
-    /// Bytes in all.
-    pub total: AtomicU64,
-}
-
 /// The loop's end of a writer.
 pub struct VolumeWriter {
     commands: Sender<Command>,
-    abandoned: Arc<AtomicBool>,
+    pulse: Pulse,
     space: Arc<Space>,
+    ended: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
@@ -120,6 +121,9 @@ pub enum Report {
     /// Every segment is finished, as [`VolumeWriter::drain`] asked: the loop owes [`VolumeWriter::end`], once
     /// the core has heard all that was reported before.
     Drained,
+    /// The thread ends: every file, the lock and the rings are let go of. The last report of each writer, made exactly
+    /// once, also by one that was abandoned; [`VolumeWriter::has_ended`] says so already when it comes.
+    Ended,
 }
 
 /// Tells the loop what happened. Called from the writer's thread.
@@ -130,26 +134,27 @@ impl VolumeWriter {
     /// camera, then `Ready`; or `Faulted`.
     pub fn start(job: Job, report: Reporter) -> io::Result<Self> {
         let (commands, inbox) = mpsc::channel();
-        let abandoned = Arc::new(AtomicBool::new(false));
+        let pulse = Pulse::new();
         let space = Arc::new(Space::default());
+        let ended = Arc::new(AtomicBool::new(false));
+        let last_word = LastWord { ended: Arc::clone(&ended), report: Arc::clone(&report) };
         let worker = Worker {
             limits: job.limits,
+            max_file: job.max_file,
             anchor: job.anchor,
             streams: Vec::new(),
+            leaving: Vec::new(),
             notes: Notes::default(),
-            voice: Voice {
-                index: job.index,
-                cameras: job.cameras.clone(),
-                report,
-                abandoned: Arc::clone(&abandoned),
-            },
+            voice: Voice { index: job.index, cameras: job.cameras.clone(), report, pulse: pulse.clone() },
+            pulse: pulse.clone(),
             space: Arc::clone(&space),
             space_asked: None,
         };
-        let thread = thread::Builder::new()
-            .name(format!("volume-{}", job.index.0))
-            .spawn(move || worker.run(job, &inbox))?;
-        Ok(VolumeWriter { commands, abandoned, space, thread })
+        let thread = thread::Builder::new().name(format!("volume-{}", job.index.0)).spawn(move || {
+            let _last_word = last_word;
+            worker.run(job, &inbox);
+        })?;
+        Ok(VolumeWriter { commands, pulse, space, ended, thread })
     }
 
     /// Takes this camera's footage, from the oldest GOP its ring holds.
@@ -177,18 +182,29 @@ impl VolumeWriter {
     pub fn end(&self, now: Wall) {
         self.tell(Command::End(now));
     }
-    /// Gives the thread up: from now on it reports nothing, and it ends when the kernel lets it.
+    /// Gives the thread up: from now on it makes no further call to the disk and reports nothing but
+    /// [`Report::Ended`], when the kernel lets it end.
     pub fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Release);
+        self.pulse.abandon();
     }
-    /// Whether its thread has ended. One that was abandoned may hang in the kernel, and hold the volume's
-    /// lock, for as long as the kernel likes.
+    /// Whether its thread has let go of everything. One that was abandoned may hang in the kernel, and hold the
+    /// volume's lock, for as long as the kernel likes.
     pub fn has_ended(&self) -> bool {
-        self.thread.is_finished()
+        self.ended.load(Ordering::Acquire) || self.thread.is_finished()
     }
     /// Space on the volume, asked for every few seconds.
     pub fn space(&self) -> &Space {
         &self.space
+    }
+    /// How its calls to the disk go, and its space. Waits for nothing; `slowest` is told once.
+    pub fn figures(&self) -> WriterFigures {
+        WriterFigures {
+            busy: self.pulse.busy(),
+            slowest: self.pulse.take_slowest(),
+            free: self.space.free.get(),
+            total: self.space.total.get(),
+            footage: self.space.footage.get(),
+        }
     }
 
     fn tell(&self, command: Command) {
@@ -197,60 +213,29 @@ impl VolumeWriter {
     }
 }
 
-/// The writer's way to the loop, silent once abandoned.
-struct Voice {
-    index: VolumeIndex,
-    cameras: Vec<Name>,
+/// Says that the thread ends, when all else that it owned has gone; also after a panic.
+struct LastWord {
+    ended: Arc<AtomicBool>,
     report: Reporter,
-    abandoned: Arc<AtomicBool>,
 }
 
-impl Voice {
-    fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Acquire)
-    }
-    fn volume(&self, event: VolumeEvent) {
-        self.say(Event::Volume(self.index, event));
-    }
-    fn say(&self, event: Event) {
-        self.report(Report::Event(event));
-    }
-    fn report(&self, report: Report) {
-        if !self.is_abandoned() {
-            (self.report)(report);
-        }
-    }
-    fn complain(&self, camera: CameraIndex, what: &str) {
-        let name = self.cameras.get(usize::from(camera.0)).map_or("?", Name::as_str);
-        log::error!(CAMERA = name; "{what}");
-    }
-    fn told(&self, camera: CameraIndex, told: Told) {
-        match told {
-            Told::Stored(durable) => self.volume(VolumeEvent::Stored {
-                camera,
-                span: durable.span,
-                frames: durable.frames,
-                bytes: durable.bytes,
-            }),
-            Told::Unusable(error) => {
-                self.complain(camera, &format!("no playable file can be made of its video: {error}"));
-                self.say(Event::Camera(camera, CameraEvent::Failed(Failure::Garbage)));
-            }
-            Told::NoSound(error) => {
-                self.complain(camera, &format!("its sound cannot be kept, the picture goes on: {error}"));
-                let track = "audio, by its description".try_into().unwrap_or_default();
-                self.say(Event::Camera(camera, CameraEvent::Unsupported { track }));
-            }
-        }
+impl Drop for LastWord {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Release);
+        (self.report)(Report::Ended);
     }
 }
 
 struct Worker {
     limits: Limits,
+    max_file: Option<u64>,
     anchor: Anchor,
     streams: Vec<Stream>,
+    /// Streams that are finished, but for the disk.
+    leaving: Vec<Stream>,
     notes: Notes,
     voice: Voice,
+    pulse: Pulse,
     space: Arc<Space>,
     space_asked: Option<Instant>,
 }
@@ -259,7 +244,7 @@ impl Worker {
     fn run(mut self, job: Job, inbox: &Receiver<Command>) {
         let root = job.root.clone();
         let cameras = job.cameras.clone();
-        let outcome = Disk::open(job).and_then(|(mut disk, past)| {
+        let outcome = Disk::open(job, self.pulse.clone()).and_then(|(mut disk, past)| {
             for event in past {
                 if let VolumeEvent::History { camera, covered_until, .. } = event {
                     self.notes.covered(camera, covered_until);
@@ -267,8 +252,17 @@ impl Worker {
                 self.voice.volume(event);
             }
             self.voice.volume(VolumeEvent::Ready);
-            self.work(&mut disk, &cameras, inbox)
+            let outcome = self.work(&mut disk, &cameras, inbox);
+            // Letting go of files may hang as well, and comes before the word that it is done.
+            self.pulse.watch(|| {
+                self.streams.clear();
+                drop(disk);
+            });
+            outcome
         });
+        if self.pulse.is_abandoned() {
+            return;
+        }
         self.voice.volume(match outcome {
             Ok(()) => VolumeEvent::Closed,
             Err(error) => {
@@ -298,10 +292,10 @@ impl Worker {
                 match command {
                     Command::Take(camera, ring) => {
                         let Some(name) = cameras.get(usize::from(camera.0)) else { continue };
-                        self.streams.retain(|stream| stream.camera != camera);
+                        self.leave(camera, disk);
                         self.streams.push(Stream::new(camera, name.clone(), ring.attach()));
                     }
-                    Command::Leave(camera) => self.leave(camera, disk)?,
+                    Command::Leave(camera) => self.leave(camera, disk),
                     Command::Account(entry) => self.account(entry, disk, cameras)?,
                     Command::SetAnchor(anchor) => self.set_anchor(anchor),
                     Command::Drain => self.drain(disk)?,
@@ -309,45 +303,63 @@ impl Worker {
                 }
             }
             if Instant::now() >= next_turn {
-                self.turn(disk)?;
-                next_turn = Instant::now() + TURN;
+                // A backlog goes on at once; commands come between its parts.
+                next_turn = if self.turn(disk)? { Instant::now() } else { Instant::now() + TURN };
             }
-            if self.voice.is_abandoned() {
+            if self.pulse.is_abandoned() {
                 return Ok(());
             }
         }
     }
 
-    fn turn(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
+    /// One round of everything. Whether a ring had more than one turn takes.
+    fn turn(&mut self, disk: &mut Disk) -> Result<bool, VolumeError> {
         // What is written to files that were removed with their disk's directory is lost, whatever fsync says.
         disk.check()?;
-        self.pump(disk)?;
-        disk.sync()?;
+        let more = self.gather(disk);
+        self.flush(disk)?;
         if self.space_asked.is_none_or(|asked| asked.elapsed() >= SPACE_EVERY) {
             self.space_asked = Some(Instant::now());
-            let (free, total) = disk.space()?;
-            self.space.free.store(free, Ordering::Relaxed);
-            self.space.total.store(total, Ordering::Relaxed);
+            // A filesystem that does not tell is none the worse for recording; it is asked again.
+            let answer = disk.space();
+            self.space.free.set(answer.map(|(free, _)| free));
+            self.space.total.set(answer.map(|(_, total)| total));
         }
-        Ok(())
+        Ok(more)
     }
 
-    /// Everything that the rings have, to the disk.
-    fn pump(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
-        let Worker { limits, anchor, streams, notes, voice, .. } = self;
-        let mut kept = Vec::with_capacity(streams.len());
-        for mut stream in streams.drain(..) {
-            let mut tell = |camera, told| voice.told(camera, told);
-            let mut context =
-                Context { disk: &mut *disk, limits, anchor: *anchor, notes: &mut *notes, tell: &mut tell };
-            if stream.pump(&mut context)? {
-                kept.push(stream);
-            } else {
-                stream.finish(Ending::Cut, &mut context)?;
-            }
+    /// Takes what the rings have, in memory alone. Whether there is more.
+    fn gather(&mut self, disk: &mut Disk) -> bool {
+        let mut more = false;
+        for mut stream in std::mem::take(&mut self.streams) {
+            let gathered = self.with_context(disk, |context| {
+                let gathered = stream.gather(context);
+                if gathered == Gathered::Gone {
+                    stream.finish(Ending::Cut, context);
+                }
+                gathered
+            });
+            more |= gathered == Gathered::Part;
+            let list = if gathered == Gathered::Gone { &mut self.leaving } else { &mut self.streams };
+            list.push(stream);
         }
-        *streams = kept;
-        Ok(())
+        more
+    }
+
+    /// Brings to the disk all that was gathered: first the writes of all cameras, then their syncs, then one of the
+    /// ledger. A disk can order what it has been given; and where a sync commits the filesystem's journal, it commits
+    /// what the other cameras wrote as well.
+    fn flush(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
+        let Worker { streams, leaving, voice, .. } = self;
+        for stream in leaving.iter_mut().chain(streams.iter_mut()) {
+            stream.write(disk)?;
+        }
+        let mut tell = |camera, told| voice.told(camera, told);
+        for stream in leaving.iter_mut().chain(streams.iter_mut()) {
+            stream.sync(disk, &mut tell)?;
+        }
+        leaving.clear();
+        disk.sync()
     }
 
     fn set_anchor(&mut self, anchor: Anchor) {
@@ -358,21 +370,23 @@ impl Worker {
         self.anchor = anchor;
     }
 
-    fn leave(&mut self, camera: CameraIndex, disk: &mut Disk) -> Result<(), VolumeError> {
+    fn leave(&mut self, camera: CameraIndex, disk: &mut Disk) {
         let (leaving, staying) = self.streams.drain(..).partition(|stream| stream.camera == camera);
         self.streams = staying;
-        self.finish(leaving, Ending::Cut, disk)
+        self.finish(leaving, Ending::Cut, disk);
     }
 
-    fn finish(&mut self, streams: Vec<Stream>, ending: Ending, disk: &mut Disk) -> Result<(), VolumeError> {
-        let Worker { limits, anchor, notes, voice, .. } = self;
-        let mut tell = |camera, told| voice.told(camera, told);
+    fn finish(&mut self, streams: Vec<Stream>, ending: Ending, disk: &mut Disk) {
         for mut stream in streams {
-            let mut context =
-                Context { disk: &mut *disk, limits, anchor: *anchor, notes: &mut *notes, tell: &mut tell };
-            stream.finish(ending, &mut context)?;
+            self.with_context(disk, |context| stream.finish(ending, context));
+            self.leaving.push(stream);
         }
-        Ok(())
+    }
+
+    fn with_context<T>(&mut self, disk: &mut Disk, work: impl FnOnce(&mut Context) -> T) -> T {
+        let Worker { limits, max_file, anchor, notes, voice, .. } = self;
+        let mut tell = |camera, told| voice.told(camera, told);
+        work(&mut Context { disk, limits, max_file: *max_file, anchor: *anchor, notes, tell: &mut tell })
     }
 
     fn account(&mut self, entry: Entry, disk: &mut Disk, cameras: &[Name]) -> Result<(), VolumeError> {
@@ -383,10 +397,13 @@ impl Worker {
     }
 
     fn drain(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
-        self.pump(disk)?;
+        disk.check()?;
+        while self.gather(disk) {
+            self.flush(disk)?;
+        }
         let streams = std::mem::take(&mut self.streams);
-        self.finish(streams, Ending::Stopped, disk)?;
-        disk.sync()?;
+        self.finish(streams, Ending::Stopped, disk);
+        self.flush(disk)?;
         self.voice.report(Report::Drained);
         Ok(())
     }

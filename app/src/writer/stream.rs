@@ -1,5 +1,9 @@
 //! One camera on one volume: from what its ring gives to segments.
 //!
+//! A turn has two parts. First [`Stream::gather`] takes what the ring has and cuts it, in memory alone; then
+//! [`Stream::write`] and [`Stream::sync`] bring what was cut to the disk, with as few calls as there are files in it.
+//! So a backlog costs no more calls than a second of footage.
+//!
 //! A segment's file is made when its first fragment is full, since only then it is known which tracks
 //! deliver: a camera may announce audio and never send any.
 
@@ -7,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use holdfast_core::settings::CameraIndex;
-use holdfast_core::time::{Anchor, Mono};
+use holdfast_core::time::{Anchor, Mono, Span};
 use holdfast_wire::ids::Name;
 use holdfast_wire::ledger::{Ending, Record, SegmentClosed, SegmentOpened};
 use holdfast_wire::segment::{SegmentHeader, SegmentHeaderV1};
@@ -15,15 +19,21 @@ use holdfast_wire::segment::{SegmentHeader, SegmentHeaderV1};
 use super::Limits;
 use super::disk::Disk;
 use super::notes::Notes;
-use super::segment::{Durable, OpenSegment};
+use super::segment::{Durable, Lost, OpenSegment, Synced};
 use crate::host::message_ids as ids;
 use crate::mp4::{Mp4Error, Sample, SegmentMuxer, TrackConfig};
 use crate::ring::{AccessUnit, Data, Item, Reader, TrackKind};
 use crate::volumes::VolumeError;
 
-/// Access units taken from a ring at a time: half a minute of 30 fps with audio. Bounds the clones held
-/// while a backlog is written.
+/// Access units taken from a ring in one turn: half a minute of 30 fps with audio. What is taken is held until it is
+/// durable, even by a writer that hangs.
 const BATCH: usize = 2048;
+
+/// Bytes of access units taken from a ring in one turn, for the same reason: half a minute at 4 Mb/s.
+const BATCH_BYTES: usize = 16 << 20;
+
+/// Items taken from a ring at a time, while its lock is held.
+const SIP: usize = 256;
 
 /// Video held back for this long after its last frame came is written without waiting for its fragment
 /// to fill: the camera has paused, and a power cut must not cost what is there.
@@ -38,6 +48,19 @@ enum State {
     Gathering { units: Vec<AccessUnit>, ending: Option<Box<Growing>> },
     /// A segment grows.
     Growing(Box<Growing>),
+    /// The file before is as large as its filesystem allows: nothing can begin before the next keyframe.
+    Skipping(Lost),
+}
+
+/// What a ring had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gathered {
+    /// All of it was taken.
+    All,
+    /// There is more, for another turn.
+    Part,
+    /// The ring went to another reader.
+    Gone,
 }
 
 /// A segment that grows.
@@ -64,6 +87,10 @@ pub(super) struct Stream {
     pub name: Name,
     reader: Reader,
     state: State,
+    /// Segments that are complete and not durable yet, in order.
+    ended: Vec<Ended>,
+    /// Position in the ring up to which everything is in a segment, or will never be.
+    settled_to: u64,
     /// The audio track of this connection, once it has delivered.
     audio: Option<Arc<TrackConfig>>,
     /// One that cannot be kept.
@@ -76,10 +103,18 @@ pub(super) struct Stream {
     items: Vec<Item>,
 }
 
+/// A segment that is complete, but for the disk.
+struct Ended {
+    segment: OpenSegment,
+    ending: Ending,
+}
+
 /// What a stream works with, for one turn.
 pub(super) struct Context<'a> {
     pub disk: &'a mut Disk,
     pub limits: &'a Limits,
+    /// The largest file that the filesystem takes, in bytes.
+    pub max_file: Option<u64>,
     pub anchor: Anchor,
     pub notes: &'a mut Notes,
     pub tell: &'a mut dyn FnMut(CameraIndex, Told),
@@ -93,6 +128,15 @@ pub(super) enum Told {
     Unusable(Mp4Error),
     /// Its sound cannot be kept, as its description is; the picture goes on.
     NoSound(Mp4Error),
+    /// Footage that no file can take.
+    Lost {
+        /// What it covers.
+        span: Span,
+        /// Video frames in it.
+        frames: u32,
+        /// Bytes in it.
+        bytes: u64,
+    },
 }
 
 impl Stream {
@@ -103,6 +147,8 @@ impl Stream {
             name,
             reader,
             state: State::Idle,
+            ended: Vec::new(),
+            settled_to: 0,
             audio: None,
             refused: None,
             reorder_depth: 0,
@@ -116,60 +162,98 @@ impl Stream {
     pub fn clock_was_set(&mut self) {
         match &mut self.state {
             State::Growing(growing) => growing.stale = true,
-            // Its file is not made yet: it takes the new time by itself.
+            // Its file is not begun yet: it takes the new time by itself.
+            State::Idle | State::Gathering { .. } | State::Skipping(_) => {}
+        }
+    }
+
+    /// Takes what the ring has and queues what is full of it. Touches no disk.
+    pub fn gather(&mut self, context: &mut Context) -> Gathered {
+        let (mut units, mut bytes) = (0, 0);
+        let mut items = std::mem::take(&mut self.items);
+        let gathered = loop {
+            let mine = self.reader.read(&mut items, SIP);
+            let more = items.len() >= SIP;
+            for item in items.drain(..) {
+                if let Item::Unit(_, unit) = &item {
+                    units += 1;
+                    bytes += unit.len();
+                }
+                self.take(item, context);
+            }
+            match (mine, more) {
+                (false, _) => break Gathered::Gone,
+                (true, false) => break Gathered::All,
+                (true, true) if units >= BATCH || bytes >= BATCH_BYTES => break Gathered::Part,
+                (true, true) => {}
+            }
+        };
+        self.items = items;
+        if gathered == Gathered::All && self.last_video.elapsed() > PAUSE {
+            self.cut_held(None, context);
+        }
+        gathered
+    }
+
+    /// Queues what is held and ends the segment.
+    pub fn finish(&mut self, ending: Ending, context: &mut Context) {
+        self.cut_held(None, context);
+        match std::mem::replace(&mut self.state, State::Idle) {
+            State::Growing(growing) => self.end(*growing, ending),
+            State::Skipping(lost) => self.tell_lost(lost, context),
             State::Idle | State::Gathering { .. } => {}
         }
     }
 
-    /// Takes everything that the ring has. False once the ring went to another reader.
-    pub fn pump(&mut self, context: &mut Context) -> Result<bool, VolumeError> {
-        loop {
-            let mut items = std::mem::take(&mut self.items);
-            let mine = self.reader.read(&mut items, BATCH);
-            let more = items.len() >= BATCH;
-            for item in items.drain(..) {
-                self.take(item, context)?;
-            }
-            self.items = items;
-            if !mine {
-                return Ok(false);
-            }
-            if !more {
-                break;
-            }
+    /// Writes what is queued: one call for a file, if the kernel takes it all.
+    pub fn write(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
+        for Ended { segment, .. } in &mut self.ended {
+            segment.write(&self.name, disk)?;
         }
-        if self.last_video.elapsed() > PAUSE {
-            self.write_held(None, context)?;
-        }
-        Ok(true)
+        self.state.segment().map_or(Ok(()), |segment| segment.write(&self.name, disk))
     }
 
-    /// Writes what is held and closes the segment.
-    pub fn finish(&mut self, ending: Ending, context: &mut Context) -> Result<(), VolumeError> {
-        self.write_held(None, context)?;
-        match std::mem::replace(&mut self.state, State::Idle) {
-            State::Growing(growing) => self.end(*growing, ending, context),
-            State::Idle | State::Gathering { .. } => Ok(()),
+    /// Makes durable what was written, tells it, and lets the ring let go of it. The ledger's next sync makes durable
+    /// what it says of it.
+    pub fn sync(
+        &mut self,
+        disk: &mut Disk,
+        tell: &mut dyn FnMut(CameraIndex, Told),
+    ) -> Result<(), VolumeError> {
+        let mut settle = |segment: &mut OpenSegment, disk: &mut Disk, reader: &mut Reader| {
+            let Some(Synced { fragments, up_to, is_new }) = segment.sync(disk)? else { return Ok(()) };
+            fragments.into_iter().for_each(|durable| tell(self.camera, Told::Stored(durable)));
+            reader.release(up_to);
+            if is_new { opened(segment, &self.name, disk) } else { Ok(()) }
+        };
+        for Ended { mut segment, ending } in self.ended.drain(..) {
+            settle(&mut segment, disk, &mut self.reader)?;
+            closed(&segment, ending, &self.name, disk)?;
+            disk.pulse().watch(|| drop(segment));
         }
+        if let Some(segment) = self.state.segment() {
+            settle(segment, disk, &mut self.reader)?;
+        }
+        self.reader.release(self.settled_to);
+        Ok(())
     }
 
-    fn take(&mut self, item: Item, context: &mut Context) -> Result<(), VolumeError> {
+    fn take(&mut self, item: Item, context: &mut Context) {
         match item {
-            Item::Gop { continues: true } => Ok(()),
+            Item::Gop { continues: true } => {}
             Item::Gop { continues: false } => self.finish(Ending::StreamEnded, context),
             Item::End => {
-                self.finish(Ending::StreamEnded, context)?;
+                self.finish(Ending::StreamEnded, context);
                 // Another connection may be another camera at the same address.
                 (self.audio, self.reorder_depth) = (None, 0);
-                Ok(())
             }
             Item::Unit(position, unit) => {
                 match unit.track {
                     TrackKind::Video => {
                         self.last_video = Instant::now();
-                        self.prepare_for(&unit, context)?;
+                        self.prepare_for(&unit, context);
                     }
-                    TrackKind::Audio if self.refused.as_ref() == Some(&unit.config) => return Ok(()),
+                    TrackKind::Audio if self.refused.as_ref() == Some(&unit.config) => return,
                     TrackKind::Audio if self.audio.as_ref() != Some(&unit.config) => {
                         self.audio = Some(Arc::clone(&unit.config));
                     }
@@ -177,16 +261,19 @@ impl Stream {
                 }
                 self.hold(unit);
                 self.held_to = position + 1;
-                Ok(())
+                match self.state {
+                    State::Skipping(_) => self.settled_to = self.held_to,
+                    State::Idle | State::Gathering { .. } | State::Growing(_) => {}
+                }
             }
         }
     }
 
-    /// Writes the fragment, and ends the segment, that are full before this video unit.
-    fn prepare_for(&mut self, unit: &AccessUnit, context: &mut Context) -> Result<(), VolumeError> {
-        let cut = unit.keyframe && self.must_cut(unit, context.limits);
+    /// Queues the fragment, and ends the segment, that are full before this video unit.
+    fn prepare_for(&mut self, unit: &AccessUnit, context: &mut Context) {
+        let cut = unit.keyframe && self.must_cut(unit, context);
         let full = match &self.state {
-            State::Idle => false,
+            State::Idle | State::Skipping(_) => false,
             State::Gathering { units, .. } => units.first().is_some_and(|first| {
                 // Another format cannot share a file with the one before.
                 unit.pts.since(first.pts) >= context.limits.fragment || first.config != unit.config
@@ -194,27 +281,31 @@ impl Stream {
             State::Growing(growing) => unit.pts.since(growing.segment.end) >= context.limits.fragment,
         };
         if full || cut {
-            self.write_held(Some(unit.pts), context)?;
+            self.cut_held(Some(unit.pts), context);
         }
-        // A file that was only made just now, by another format, is cut as well.
-        if cut || (unit.keyframe && self.must_cut(unit, context.limits)) {
-            self.state = match std::mem::replace(&mut self.state, State::Idle) {
-                State::Growing(growing) => State::Gathering { units: Vec::new(), ending: Some(growing) },
-                other @ (State::Idle | State::Gathering { .. }) => other,
-            };
-        }
-        Ok(())
+        // A segment that was only begun just now, by another format, is cut as well.
+        let cut = cut || (unit.keyframe && self.must_cut(unit, context));
+        self.state = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Growing(growing) if cut => State::Gathering { units: Vec::new(), ending: Some(growing) },
+            State::Skipping(lost) if unit.keyframe => {
+                self.tell_lost(Lost { to: unit.pts, ..lost }, context);
+                State::Idle
+            }
+            other @ (State::Idle | State::Gathering { .. } | State::Growing(_) | State::Skipping(_)) => other,
+        };
     }
 
     /// Whether the segment must end before this keyframe.
-    fn must_cut(&self, keyframe: &AccessUnit, limits: &Limits) -> bool {
+    fn must_cut(&self, keyframe: &AccessUnit, context: &Context) -> bool {
         match &self.state {
-            State::Idle | State::Gathering { .. } => false,
+            State::Idle | State::Gathering { .. } | State::Skipping(_) => false,
             State::Growing(growing) => {
-                keyframe.pts.since(growing.segment.start) >= limits.segment
+                keyframe.pts.since(growing.segment.start) >= context.limits.segment
                     || growing.stale
                     || growing.tracks.video != keyframe.config
                     || growing.new_audio
+                    // Half is left for the GOP that comes, whose size nobody knows.
+                    || context.max_file.is_some_and(|most| growing.segment.bytes >= most / 2)
             }
         }
     }
@@ -235,52 +326,57 @@ impl Stream {
                 (Some(_) | None, _) => units.push(unit),
             },
             State::Growing(growing) => growing.push(unit),
+            State::Skipping(lost) => {
+                lost.to = lost.to.max(unit.pts);
+                lost.frames += u32::from(unit.track == TrackKind::Video);
+                lost.bytes += unit.len() as u64;
+            }
         }
     }
 
-    /// Makes durable what is held, full or not. `next`: the video unit that follows, if it is known.
-    fn write_held(&mut self, next: Option<Mono>, context: &mut Context) -> Result<(), VolumeError> {
-        let durable = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Idle => Vec::new(),
+    /// Queues what is held, full or not. `next`: the video unit that follows, if it is known.
+    fn cut_held(&mut self, next: Option<Mono>, context: &mut Context) {
+        let growing = match std::mem::replace(&mut self.state, State::Idle) {
+            State::Idle => None,
             State::Gathering { units, ending } => {
                 if let Some(ending) = ending {
-                    self.end(*ending, Ending::Cut, context)?;
+                    self.end(*ending, Ending::Cut);
                 }
-                self.open(units, next, context)?
+                self.begin(units, context)
             }
-            State::Growing(mut growing) => {
-                let durable = growing.segment.write(next)?;
-                self.state = State::Growing(growing);
-                durable
+            State::Growing(growing) => Some(growing),
+            State::Skipping(lost) => {
+                self.state = State::Skipping(lost);
+                return;
             }
         };
-        if !durable.is_empty() {
-            self.reader.release(self.held_to);
+        self.settled_to = self.held_to;
+        let Some(mut growing) = growing else { return };
+        let lost = growing.segment.cut(next, self.held_to, context.max_file);
+        context.notes.covered(self.camera, growing.segment.wall_at(growing.segment.end));
+        match lost {
+            None => self.state = State::Growing(growing),
+            Some(lost) => {
+                self.end(*growing, Ending::Cut);
+                self.state = State::Skipping(lost);
+            }
         }
-        self.tell_stored(durable, context);
-        Ok(())
     }
 
-    fn tell_stored(&self, durable: Vec<Durable>, context: &mut Context) {
-        for durable in durable {
-            context.notes.covered(self.camera, durable.span.to);
-            (context.tell)(self.camera, Told::Stored(durable));
-        }
+    fn tell_lost(&self, lost: Lost, context: &mut Context) {
+        let Lost { from, to, frames, bytes } = lost;
+        let span = Span::new(context.anchor.wall_at(from), context.anchor.wall_at(to));
+        (context.tell)(self.camera, Told::Lost { span, frames, bytes });
     }
 
-    /// Makes the segment's file, with what was gathered as its first fragment.
-    fn open(
-        &mut self,
-        units: Vec<AccessUnit>,
-        next: Option<Mono>,
-        context: &mut Context,
-    ) -> Result<Vec<Durable>, VolumeError> {
+    /// Begins a segment with what was gathered. `None` if there is nothing, or nothing playable.
+    fn begin(&mut self, units: Vec<AccessUnit>, context: &mut Context) -> Option<Box<Growing>> {
         let Context { disk, anchor, notes, .. } = context;
-        let Some(first) = units.first() else { return Ok(Vec::new()) };
+        let first = units.first()?;
         let (start, video) = (first.pts, Arc::clone(&first.config));
         let mut tracks = Tracks { video, audio: self.audio.clone() };
         let wall = anchor.wall_at(start);
-        let (sequence, path) = disk.new_segment(&self.name, wall)?;
+        let (sequence, path) = disk.number_segment(&self.name, wall);
         let header = SegmentHeaderV1 {
             volume: disk.id(),
             device: disk.device().clone(),
@@ -311,8 +407,7 @@ impl Stream {
             Ok(muxer) => muxer,
             Err(error) => {
                 (context.tell)(self.camera, Told::Unusable(error));
-                self.reader.release(self.held_to);
-                return Ok(Vec::new());
+                return None;
             }
         };
         for unit in units {
@@ -324,47 +419,66 @@ impl Stream {
                 TrackKind::Audio => {}
             }
         }
-        let (segment, durable) = OpenSegment::create(path, *anchor, start, sequence, muxer, next)?;
-        disk.append(&Record::SegmentOpened(SegmentOpened {
-            sequence,
-            camera: self.name.clone(),
-            start: wall,
-            fallback: false,
-        }))?;
-        disk.sync()?;
         notes.told(self.camera, wall);
-        let file = segment.path().display().to_string();
-        let volume = disk.root().display().to_string();
-        log::debug!(CAMERA = self.name.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_OPENED;
-            "segment {file} begins");
-        self.state = State::Growing(Box::new(Growing { segment, tracks, new_audio: false, stale: false }));
-        Ok(durable)
+        let segment = OpenSegment::plan(path, *anchor, start, sequence, muxer);
+        Some(Box::new(Growing { segment, tracks, new_audio: false, stale: false }))
     }
 
-    /// Closes a segment: what it still holds is written, and the ledger says how it ended.
-    fn end(
-        &mut self,
-        mut growing: Growing,
-        ending: Ending,
-        context: &mut Context,
-    ) -> Result<(), VolumeError> {
-        let durable = growing.segment.write(None)?;
-        self.tell_stored(durable, context);
+    /// Ends a segment: what it still holds is queued, and all of it waits for the disk.
+    fn end(&mut self, mut growing: Growing, ending: Ending) {
+        // Sound that came behind the video. The little that would not fit any more is no gap in the picture.
+        let up_to = growing.segment.up_to();
+        let _ = growing.segment.cut(None, up_to, None);
         let segment = growing.segment;
         self.reorder_depth = segment.reorder_depth();
-        let file = segment.path().display().to_string();
-        let volume = context.disk.root().display().to_string();
-        log::debug!(CAMERA = self.name.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_CLOSED;
-            "segment {file} ends with {} frames, {} bytes", segment.frames, segment.bytes);
-        context.disk.append(&Record::SegmentClosed(SegmentClosed {
-            sequence: segment.sequence,
-            camera: self.name.clone(),
-            end: segment.wall_at(segment.end),
-            frames: segment.frames,
-            bytes: segment.bytes,
-            ending,
-        }))
+        if !segment.is_unborn() {
+            self.ended.push(Ended { segment, ending });
+        }
     }
+}
+
+impl State {
+    /// The segment that still grows, or waits for its last sound.
+    fn segment(&mut self) -> Option<&mut OpenSegment> {
+        match self {
+            State::Growing(growing) | State::Gathering { ending: Some(growing), .. } => {
+                Some(&mut growing.segment)
+            }
+            State::Gathering { ending: None, .. } | State::Idle | State::Skipping(_) => None,
+        }
+    }
+}
+
+/// The ledger says that a segment is there.
+fn opened(segment: &OpenSegment, camera: &Name, disk: &mut Disk) -> Result<(), VolumeError> {
+    disk.append(&Record::SegmentOpened(SegmentOpened {
+        sequence: segment.sequence,
+        camera: camera.clone(),
+        start: segment.wall_at(segment.start),
+        fallback: false,
+    }))?;
+    let file = segment.path().display().to_string();
+    let volume = disk.root().display().to_string();
+    log::debug!(CAMERA = camera.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_OPENED;
+        "segment {file} begins");
+    Ok(())
+}
+
+/// The ledger says how a segment ended.
+fn closed(segment: &OpenSegment, ending: Ending, camera: &Name, disk: &mut Disk) -> Result<(), VolumeError> {
+    disk.append(&Record::SegmentClosed(SegmentClosed {
+        sequence: segment.sequence,
+        camera: camera.clone(),
+        end: segment.wall_at(segment.end),
+        frames: segment.frames,
+        bytes: segment.bytes,
+        ending,
+    }))?;
+    let file = segment.path().display().to_string();
+    let volume = disk.root().display().to_string();
+    log::debug!(CAMERA = camera.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_CLOSED;
+        "segment {file} ends with {} frames, {} bytes", segment.frames, segment.bytes);
+    Ok(())
 }
 
 impl Tracks {
