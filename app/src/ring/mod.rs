@@ -14,6 +14,7 @@
 //!    ([`Ring::take_drops`]).
 //! 4. The lock is held for moves of references alone, never for I/O.
 
+mod fill;
 mod unit;
 
 use std::collections::VecDeque;

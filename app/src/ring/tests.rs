@@ -53,6 +53,42 @@ fn read(reader: &mut Reader) -> String {
 }
 
 #[test]
+fn its_fill_counts_what_is_not_durable_in_bytes_or_time_whichever_is_more() {
+    // Ten frames of 100 bytes are 360 ms from the first to the last; 25 are 960 ms.
+    for (case, bytes, millis, frames, expected) in [
+        ("empty", 10_000, 10_000, 0, 0),
+        ("the least is not nothing", 1 << 20, 60_000, 1, 1),
+        ("by bytes", 10_000, 60_000, 25, 25),
+        ("by time", 1 << 20, 1_920, 25, 50),
+        ("all that it may hold", 2_500, 60_000, 25, 100),
+        ("a ring for nothing", 0, 0, 0, 100),
+    ] {
+        let ring = ring(bytes, millis);
+        feed(&ring.connect(), 0, frames);
+        assert_eq!(ring.fill(), expected, "{case}");
+    }
+}
+
+#[test]
+fn its_fill_falls_as_footage_becomes_durable_and_rises_when_its_reader_is_taken_away() {
+    let ring = ring(10_000, 60_000);
+    let input = ring.connect();
+    feed(&input, 0, 35);
+    let mut reader = ring.attach();
+    assert_eq!(ring.fill(), 35, "nobody has read it");
+    read(&mut reader);
+    assert_eq!(ring.fill(), 35, "read is not durable");
+    reader.release(15);
+    assert_eq!((ring.fill(), ring.bytes()), (20, 2_500), "half of its GOP is durable, and held");
+    reader.release(35);
+    assert_eq!((ring.fill(), ring.bytes()), (0, 500), "the GOP that grows is held");
+    feed(&input, 35, 1);
+    assert_eq!(ring.fill(), 1);
+    ring.detach();
+    assert_eq!(ring.fill(), 6, "for the next reader all of it is new");
+}
+
+#[test]
 fn nothing_is_kept_before_the_first_keyframe_of_a_connection() {
     let ring = ring(1 << 20, 60_000);
     let over = ring.connect();

@@ -9,6 +9,7 @@
 
 mod disk;
 mod figures;
+mod growing;
 mod home;
 mod notes;
 pub mod pulse;

@@ -7,13 +7,15 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use holdfast_core::time::{Anchor, Mono, Span, Wall};
 use holdfast_wire::ids::Name;
+use holdfast_wire::ledger::{Ending, Record, SegmentClosed, SegmentOpened};
 
 use super::disk::Disk;
 use super::pulse::Pulse;
+use crate::host::message_ids as ids;
 use crate::mp4::{Fragment, Payload, Sample, SegmentMuxer};
 use crate::ring::Data;
 use crate::volumes::VolumeError;
@@ -193,9 +195,36 @@ impl OpenSegment {
         Ok(Some(Synced { fragments: fragments.collect(), up_to: self.up_to, is_new }))
     }
 
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Says in the ledger that it is there.
+    pub fn say_opened(&self, camera: &Name, disk: &mut Disk) -> Result<(), VolumeError> {
+        disk.append(&Record::SegmentOpened(SegmentOpened {
+            sequence: self.sequence,
+            camera: camera.clone(),
+            start: self.wall_at(self.start),
+            fallback: false,
+        }))?;
+        let file = self.path.display().to_string();
+        let volume = disk.root().display().to_string();
+        log::debug!(CAMERA = camera.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_OPENED;
+            "segment {file} begins");
+        Ok(())
+    }
+
+    /// Says in the ledger how it ended.
+    pub fn say_closed(&self, ending: Ending, camera: &Name, disk: &mut Disk) -> Result<(), VolumeError> {
+        disk.append(&Record::SegmentClosed(SegmentClosed {
+            sequence: self.sequence,
+            camera: camera.clone(),
+            end: self.wall_at(self.end),
+            frames: self.frames,
+            bytes: self.bytes,
+            ending,
+        }))?;
+        let file = self.path.display().to_string();
+        let volume = disk.root().display().to_string();
+        log::debug!(CAMERA = camera.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_CLOSED;
+            "segment {file} ends with {} frames, {} bytes", self.frames, self.bytes);
+        Ok(())
     }
 
     /// Position in the ring after what was queued last.

@@ -13,16 +13,16 @@ use std::time::{Duration, Instant};
 use holdfast_core::settings::CameraIndex;
 use holdfast_core::time::{Anchor, Mono, Span};
 use holdfast_wire::ids::Name;
-use holdfast_wire::ledger::{Ending, Record, SegmentClosed, SegmentOpened};
+use holdfast_wire::ledger::Ending;
 use holdfast_wire::segment::{SegmentHeader, SegmentHeaderV1};
 
 use super::Limits;
 use super::disk::Disk;
+use super::growing::{Growing, Tracks, sample};
 use super::notes::Notes;
 use super::segment::{Durable, Lost, OpenSegment, Synced};
-use crate::host::message_ids as ids;
-use crate::mp4::{Mp4Error, Sample, SegmentMuxer, TrackConfig};
-use crate::ring::{AccessUnit, Data, Item, Reader, TrackKind};
+use crate::mp4::{Mp4Error, SegmentMuxer, TrackConfig};
+use crate::ring::{AccessUnit, Item, Reader, TrackKind};
 use crate::volumes::VolumeError;
 
 /// Access units taken from a ring in one turn: half a minute of 30 fps with audio. What is taken is held until it is
@@ -61,22 +61,6 @@ pub(super) enum Gathered {
     Part,
     /// The ring went to another reader.
     Gone,
-}
-
-/// A segment that grows.
-struct Growing {
-    segment: OpenSegment,
-    tracks: Tracks,
-    /// A track began to deliver that the file does not have.
-    new_audio: bool,
-    /// The clock was set: what follows is not to carry the old time for longer than to the next keyframe.
-    stale: bool,
-}
-
-/// The tracks that a segment's file was made with.
-struct Tracks {
-    video: Arc<TrackConfig>,
-    audio: Option<Arc<TrackConfig>>,
 }
 
 /// One camera's stream to one volume.
@@ -224,11 +208,11 @@ impl Stream {
             let Some(Synced { fragments, up_to, is_new }) = segment.sync(disk)? else { return Ok(()) };
             fragments.into_iter().for_each(|durable| tell(self.camera, Told::Stored(durable)));
             reader.release(up_to);
-            if is_new { opened(segment, &self.name, disk) } else { Ok(()) }
+            if is_new { segment.say_opened(&self.name, disk) } else { Ok(()) }
         };
         for Ended { mut segment, ending } in self.ended.drain(..) {
             settle(&mut segment, disk, &mut self.reader)?;
-            closed(&segment, ending, &self.name, disk)?;
+            segment.say_closed(ending, &self.name, disk)?;
             disk.pulse().watch(|| drop(segment));
         }
         if let Some(segment) = self.state.segment() {
@@ -447,60 +431,4 @@ impl State {
             State::Gathering { ending: None, .. } | State::Idle | State::Skipping(_) => None,
         }
     }
-}
-
-/// The ledger says that a segment is there.
-fn opened(segment: &OpenSegment, camera: &Name, disk: &mut Disk) -> Result<(), VolumeError> {
-    disk.append(&Record::SegmentOpened(SegmentOpened {
-        sequence: segment.sequence,
-        camera: camera.clone(),
-        start: segment.wall_at(segment.start),
-        fallback: false,
-    }))?;
-    let file = segment.path().display().to_string();
-    let volume = disk.root().display().to_string();
-    log::debug!(CAMERA = camera.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_OPENED;
-        "segment {file} begins");
-    Ok(())
-}
-
-/// The ledger says how a segment ended.
-fn closed(segment: &OpenSegment, ending: Ending, camera: &Name, disk: &mut Disk) -> Result<(), VolumeError> {
-    disk.append(&Record::SegmentClosed(SegmentClosed {
-        sequence: segment.sequence,
-        camera: camera.clone(),
-        end: segment.wall_at(segment.end),
-        frames: segment.frames,
-        bytes: segment.bytes,
-        ending,
-    }))?;
-    let file = segment.path().display().to_string();
-    let volume = disk.root().display().to_string();
-    log::debug!(CAMERA = camera.as_str(), VOLUME = volume.as_str(), SEGMENT = file.as_str(), MESSAGE_ID = ids::SEGMENT_CLOSED;
-        "segment {file} ends with {} frames, {} bytes", segment.frames, segment.bytes);
-    Ok(())
-}
-
-impl Tracks {
-    fn configs(&self) -> Vec<TrackConfig> {
-        let audio = self.audio.as_deref().cloned();
-        std::iter::once((*self.video).clone()).chain(audio).collect()
-    }
-}
-
-impl Growing {
-    /// Holds a unit for the next fragment. Audio that the file has no track for waits for the next file.
-    fn push(&mut self, unit: AccessUnit) {
-        match unit.track {
-            TrackKind::Video => self.segment.push(sample(0, unit)),
-            TrackKind::Audio if self.tracks.audio.as_ref() == Some(&unit.config) => {
-                self.segment.push(sample(1, unit));
-            }
-            TrackKind::Audio => self.new_audio = true,
-        }
-    }
-}
-
-fn sample(track: usize, unit: AccessUnit) -> Sample<Data> {
-    Sample { track, pts: unit.pts, duration: unit.duration, keyframe: unit.keyframe, payload: unit.data }
 }
