@@ -98,3 +98,57 @@ impl Home {
 fn call<T>(pulse: &Pulse, call: impl FnMut() -> rustix::io::Result<T>) -> io::Result<T> {
     pulse.during(|| retry_on_intr(call).map_err(io::Error::from))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use holdfast_core::event::Fault;
+    use std::fs;
+
+    #[test]
+    fn what_is_made_goes_to_the_volume_that_was_opened_and_never_to_what_took_its_place() {
+        let place = tempfile::tempdir().unwrap();
+        let (root, gone) = (place.path().join("disk"), place.path().join("gone"));
+        let day = layout::home(&root).join("yard/2026-11-23");
+        fs::create_dir_all(layout::home(&root)).unwrap();
+        let pulse = Pulse::new();
+        let home = Home::open(&root, &pulse).unwrap();
+        fs::rename(&root, &gone).unwrap();
+        fs::create_dir_all(&day).unwrap();
+        home.make_directories(&day, &pulse).unwrap();
+        home.create_file(&day.join("a"), &pulse).unwrap();
+        home.sync_directory(&day, &pulse).unwrap();
+        assert!(gone.join("holdfast/yard/2026-11-23/a").is_file());
+        assert_eq!(fs::read_dir(&day).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_there_is_not_touched_and_what_lies_elsewhere_is_not_made() {
+        let root = tempfile::tempdir().unwrap();
+        let home = layout::home(root.path());
+        fs::create_dir_all(&home).unwrap();
+        fs::write(home.join("a"), "hers").unwrap();
+        std::os::unix::fs::symlink(root.path().join("elsewhere"), home.join("link")).unwrap();
+        let pulse = Pulse::new();
+        let ours = Home::open(root.path(), &pulse).unwrap();
+        let fault = |path: &Path| ours.create_file(path, &pulse).unwrap_err().fault;
+        assert_eq!(fault(&home.join("a")), Fault::Other(Errno::EXIST.raw_os_error()));
+        assert_eq!(fault(&home.join("link")), Fault::Other(Errno::EXIST.raw_os_error()));
+        assert_eq!(fault(&root.path().join("b")), Fault::Other(Errno::INVAL.raw_os_error()));
+        assert_eq!(fs::read_to_string(home.join("a")).unwrap(), "hers");
+        assert!(!root.path().join("b").exists() && !root.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_directory_is_told_as_made_or_as_there() {
+        let root = tempfile::tempdir().unwrap();
+        let home = layout::home(root.path());
+        fs::create_dir_all(&home).unwrap();
+        let pulse = Pulse::new();
+        let ours = Home::open(root.path(), &pulse).unwrap();
+        let was_missing = |path: &str| ours.make_directory(&home.join(path), &pulse).unwrap();
+        assert!(was_missing("yard/2026-11-23"), "its parent is missing");
+        assert!(was_missing("yard"));
+        assert!(!was_missing("yard"));
+    }
+}

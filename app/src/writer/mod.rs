@@ -26,7 +26,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use holdfast_core::effect::Entry;
-use holdfast_core::event::{Event, VolumeEvent};
+use holdfast_core::event::{Event, Fault, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
 use holdfast_core::time::{Anchor, Wall};
 use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
@@ -350,15 +350,19 @@ impl Worker {
     /// Brings to the disk all that was gathered: first the writes of all cameras, then their syncs, then one of the
     /// ledger. A disk can order what it has been given; and where a sync commits the filesystem's journal, it commits
     /// what the other cameras wrote as well.
+    ///
+    /// A full disk takes part of it perhaps: that is told before it fails, or each new attempt would write it again and
+    /// fill the disk with copies.
     fn flush(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
         let Worker { streams, leaving, voice, .. } = self;
-        for stream in leaving.iter_mut().chain(streams.iter_mut()) {
-            stream.write(disk)?;
+        let written = all(leaving, streams).try_for_each(|stream| stream.write(disk));
+        match &written {
+            Err(error) if !matches!(error.fault, Fault::NoSpace | Fault::Quota) => return written,
+            Ok(()) | Err(_) => {}
         }
         let mut tell = |camera, told| voice.told(camera, told);
-        for stream in leaving.iter_mut().chain(streams.iter_mut()) {
-            stream.sync(disk, &mut tell)?;
-        }
+        let synced = all(leaving, streams).try_for_each(|stream| stream.sync(disk, &mut tell));
+        written.and(synced)?;
         leaving.clear();
         disk.sync()
     }
@@ -408,6 +412,10 @@ impl Worker {
         self.voice.report(Report::Drained);
         Ok(())
     }
+}
+
+fn all<'a>(leaving: &'a mut [Stream], streams: &'a mut [Stream]) -> impl Iterator<Item = &'a mut Stream> {
+    leaving.iter_mut().chain(streams)
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ struct Beat {
     since: AtomicU64,
     /// The longest call that ended since it was asked for last, in nanoseconds.
     slowest: AtomicU64,
+    /// Calls that began.
+    calls: AtomicU64,
     abandoned: AtomicBool,
 }
 
@@ -49,6 +51,7 @@ impl Pulse {
             epoch: Instant::now(),
             since: AtomicU64::new(NONE),
             slowest: AtomicU64::new(0),
+            calls: AtomicU64::new(0),
             abandoned: AtomicBool::new(false),
         }))
     }
@@ -93,7 +96,14 @@ impl Pulse {
         Duration::from_nanos(self.0.slowest.swap(0, Ordering::Relaxed))
     }
 
+    /// How many calls there have been: what decides how much a slow disk costs. One of many parts counts with each.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.0.calls.load(Ordering::Relaxed)
+    }
+
     fn begin(&self) -> Begun<'_> {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
         let outer = self.0.turn(|now| now);
         Begun { beat: &self.0, nested: outer != NONE }
     }

@@ -42,11 +42,15 @@ pub(super) struct OpenSegment {
     path: PathBuf,
     file: Place,
     /// Fragments that are not durable yet.
-    queue: Vec<Fragment<Data>>,
-    /// How many of them are written.
+    queue: Vec<Queued>,
+    /// How many of them are written, to their last byte.
     written: usize,
-    /// Position in the ring after what the queue holds.
-    up_to: u64,
+}
+
+struct Queued {
+    fragment: Fragment<Data>,
+    /// Position in the ring after what it holds; of several that were cut at once, the last one has it.
+    up_to: Option<u64>,
 }
 
 /// Where the file stands.
@@ -70,8 +74,8 @@ pub(super) struct Durable {
 pub(super) struct Synced {
     /// The fragments, in order.
     pub fragments: Vec<Durable>,
-    /// Position in the ring after them.
-    pub up_to: u64,
+    /// Position in the ring after them, if they hold all up to there.
+    pub up_to: Option<u64>,
     /// Whether they are the file's first.
     pub is_new: bool,
 }
@@ -106,7 +110,6 @@ impl OpenSegment {
             file: Place::Planned,
             queue: Vec::new(),
             written: 0,
-            up_to: 0,
         }
     }
 
@@ -126,7 +129,7 @@ impl OpenSegment {
                 self.end = self.end.max(fragment.to);
                 self.frames += fragment.frames;
                 self.bytes += fragment.bytes;
-                self.queue.push(fragment);
+                self.queue.push(Queued { fragment, up_to: None });
                 continue;
             }
             let Fragment { from, to, frames, bytes, .. } = fragment;
@@ -135,8 +138,15 @@ impl OpenSegment {
             lost.frames += frames;
             lost.bytes += bytes;
         }
-        self.up_to = up_to;
+        if let Some(last) = self.queue.last_mut() {
+            last.up_to = Some(up_to);
+        }
         lost
+    }
+
+    /// Whether nothing is queued: all of it is durable.
+    pub fn is_settled(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// Whether nothing was queued and no file was made: there is nothing to tell of it.
@@ -145,14 +155,14 @@ impl OpenSegment {
     }
 
     /// Writes what is queued and not written yet, after making the file if there is none. A file that is there already is
-    /// not touched: that fails.
+    /// not touched: that fails. What was written whole before it failed can still be [synced](OpenSegment::sync).
     pub fn write(&mut self, camera: &Name, disk: &mut Disk) -> Result<(), VolumeError> {
         let due = self.queue.get(self.written..).unwrap_or_default();
         if due.is_empty() {
             return Ok(());
         }
         let mut slices = Vec::new();
-        for fragment in due {
+        for Queued { fragment, .. } in due {
             slices.push(IoSlice::new(&fragment.head));
             slices.extend(fragment.payloads.iter().map(|payload| IoSlice::new(payload.bytes())));
         }
@@ -164,16 +174,20 @@ impl OpenSegment {
                 file
             }
         };
-        let written = write_gathered(file, &mut slices, disk.pulse());
-        written.map_err(|error| VolumeError::io("append to", &self.path, error))?;
-        self.written = self.queue.len();
-        Ok(())
+        let mut count = 0;
+        let written = write_gathered(file, &mut slices, disk.pulse(), &mut count);
+        for Queued { fragment, .. } in due {
+            let Some(left) = count.checked_sub(fragment.bytes) else { break };
+            count = left;
+            self.written += 1;
+        }
+        written.map_err(|error| VolumeError::io("append to", &self.path, error))
     }
 
     /// Makes durable what was written, and tells it. `None` if there was nothing.
     pub fn sync(&mut self, disk: &mut Disk) -> Result<Option<Synced>, VolumeError> {
         let (Place::Made(file) | Place::Durable(file)) = &self.file else { return Ok(None) };
-        if self.queue.is_empty() {
+        if self.written == 0 {
             return Ok(None);
         }
         let synced = disk.pulse().during(|| file.sync_data());
@@ -186,13 +200,16 @@ impl OpenSegment {
             Place::Made(file) | Place::Durable(file) => Place::Durable(file),
             Place::Planned => Place::Planned,
         };
-        self.written = 0;
-        let fragments = self.queue.drain(..).map(|fragment| Durable {
-            span: Span::new(self.anchor.wall_at(fragment.from), self.anchor.wall_at(fragment.to)),
-            frames: fragment.frames,
-            bytes: fragment.bytes,
-        });
-        Ok(Some(Synced { fragments: fragments.collect(), up_to: self.up_to, is_new }))
+        let mut synced = Synced { fragments: Vec::new(), up_to: None, is_new };
+        for Queued { fragment, up_to } in self.queue.drain(..std::mem::take(&mut self.written)) {
+            synced.up_to = up_to.or(synced.up_to);
+            synced.fragments.push(Durable {
+                span: Span::new(self.anchor.wall_at(fragment.from), self.anchor.wall_at(fragment.to)),
+                frames: fragment.frames,
+                bytes: fragment.bytes,
+            });
+        }
+        Ok(Some(synced))
     }
 
     /// Says in the ledger that it is there.
@@ -227,11 +244,6 @@ impl OpenSegment {
         Ok(())
     }
 
-    /// Position in the ring after what was queued last.
-    pub fn up_to(&self) -> u64 {
-        self.up_to
-    }
-
     /// Wall time of a media moment of this segment.
     pub fn wall_at(&self, moment: Mono) -> Wall {
         self.anchor.wall_at(moment)
@@ -244,8 +256,14 @@ impl OpenSegment {
 }
 
 /// Writes all slices with as few calls as the kernel allows, without copying what they hold. A call that a signal
-/// interrupted is made again; every other error ends it, with part of the slices written perhaps.
-fn write_gathered(file: &mut impl Write, slices: &mut [IoSlice], pulse: &Pulse) -> io::Result<()> {
+/// interrupted is made again; every other error ends it, with part of the slices written perhaps. `count`: to it the bytes
+/// written are added.
+fn write_gathered(
+    file: &mut impl Write,
+    slices: &mut [IoSlice],
+    pulse: &Pulse,
+    count: &mut u64,
+) -> io::Result<()> {
     let mut left = slices;
     // Slices without bytes would look like a file that takes nothing.
     IoSlice::advance_slices(&mut left, 0);
@@ -253,10 +271,102 @@ fn write_gathered(file: &mut impl Write, slices: &mut [IoSlice], pulse: &Pulse) 
         let batch = left.len().min(MOST_SLICES);
         match pulse.during(|| file.write_vectored(&left[..batch])) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut left, written),
+            Ok(written) => {
+                *count += written as u64;
+                IoSlice::advance_slices(&mut left, written);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::volumes::fault_of;
+    use holdfast_core::event::Fault;
+    use std::collections::VecDeque;
+
+    /// A file that answers each call by a script, then takes all.
+    struct Scripted {
+        script: VecDeque<io::Result<usize>>,
+        taken: Vec<u8>,
+        calls: usize,
+        /// Abandons its writer in this call.
+        abandons: Option<(usize, Pulse)>,
+    }
+
+    impl Write for Scripted {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.write_vectored(&[IoSlice::new(bytes)])
+        }
+        fn write_vectored(&mut self, slices: &[IoSlice]) -> io::Result<usize> {
+            self.calls += 1;
+            if let Some((_, pulse)) = self.abandons.as_ref().filter(|(call, _)| *call == self.calls) {
+                pulse.abandon();
+            }
+            let all: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
+            let count = self.script.pop_front().unwrap_or(Ok(all.len()))?;
+            self.taken.extend_from_slice(&all[..count.min(all.len())]);
+            Ok(count.min(all.len()))
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn errno(number: i32) -> io::Result<usize> {
+        Err(io::Error::from_raw_os_error(number))
+    }
+
+    /// Writes 3,000 slices of one to three bytes; gives the file, what it should hold, and how it went.
+    fn write(
+        script: impl Into<VecDeque<io::Result<usize>>>,
+        abandon_in: usize,
+    ) -> (Scripted, Vec<u8>, io::Result<()>) {
+        let pulse = Pulse::new();
+        let abandons = Some((abandon_in, pulse.clone()));
+        let mut file = Scripted { script: script.into(), taken: Vec::new(), calls: 0, abandons };
+        let parts: Vec<Vec<u8>> = (0..3_000u32).map(|part| vec![part as u8; 1 + part as usize % 3]).collect();
+        let mut slices: Vec<IoSlice> = parts.iter().map(|part| IoSlice::new(part)).collect();
+        let mut count = 0;
+        let result = write_gathered(&mut file, &mut slices, &pulse, &mut count);
+        assert_eq!(count, file.taken.len() as u64);
+        (file, parts.concat(), result)
+    }
+
+    #[test]
+    fn each_answer_of_a_file_has_its_consequence() {
+        const EINTR: i32 = 4;
+        let whole = None;
+        for (case, script, fault, calls) in [
+            ("it takes all: as many calls as the kernel's limit asks for", vec![], whole, 3),
+            ("short writes are gone on with", vec![Ok(1), Ok(4)], whole, 5),
+            ("a signal: the same call again", vec![errno(EINTR), errno(EINTR)], whole, 5),
+            ("it takes nothing", vec![Ok(0)], Some(Fault::Other(0)), 1),
+            (
+                "EAGAIN is for the core to judge, not for the writer to try again",
+                vec![errno(11)],
+                Some(Fault::Again),
+                1,
+            ),
+            ("full after a part", vec![Ok(5), errno(28)], Some(Fault::NoSpace), 2),
+            ("the disk fails", vec![errno(5)], Some(Fault::Io), 1),
+        ] {
+            let (file, expected, result) = write(script, usize::MAX);
+            assert_eq!(result.err().map(|error| fault_of(&error)), fault, "{case}");
+            assert_eq!(file.calls, calls, "{case}");
+            assert!(expected.starts_with(&file.taken), "{case}: in order and nothing twice");
+            assert!(fault.is_some() || file.taken == expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_writer_that_is_abandoned_during_a_call_makes_no_other() {
+        let (file, expected, result) = write(vec![Ok(9)], 1);
+        assert_eq!(result.map_err(|error| fault_of(&error)), Err(Fault::Stuck));
+        assert_eq!((file.calls, file.taken.as_slice()), (1, &expected[..9]));
+    }
 }

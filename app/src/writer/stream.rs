@@ -207,16 +207,25 @@ impl Stream {
         let mut settle = |segment: &mut OpenSegment, disk: &mut Disk, reader: &mut Reader| {
             let Some(Synced { fragments, up_to, is_new }) = segment.sync(disk)? else { return Ok(()) };
             fragments.into_iter().for_each(|durable| tell(self.camera, Told::Stored(durable)));
-            reader.release(up_to);
+            if let Some(up_to) = up_to {
+                reader.release(up_to);
+            }
             if is_new { segment.say_opened(&self.name, disk) } else { Ok(()) }
         };
-        for Ended { mut segment, ending } in self.ended.drain(..) {
-            settle(&mut segment, disk, &mut self.reader)?;
-            segment.say_closed(ending, &self.name, disk)?;
-            disk.pulse().watch(|| drop(segment));
+        while let Some(Ended { segment, ending }) = self.ended.first_mut() {
+            settle(segment, disk, &mut self.reader)?;
+            if !segment.is_settled() {
+                return Ok(());
+            }
+            segment.say_closed(*ending, &self.name, disk)?;
+            let ended = self.ended.remove(0);
+            disk.pulse().watch(|| drop(ended));
         }
         if let Some(segment) = self.state.segment() {
             settle(segment, disk, &mut self.reader)?;
+            if !segment.is_settled() {
+                return Ok(());
+            }
         }
         self.reader.release(self.settled_to);
         Ok(())
@@ -411,8 +420,7 @@ impl Stream {
     /// Ends a segment: what it still holds is queued, and all of it waits for the disk.
     fn end(&mut self, mut growing: Growing, ending: Ending) {
         // Sound that came behind the video. The little that would not fit any more is no gap in the picture.
-        let up_to = growing.segment.up_to();
-        let _ = growing.segment.cut(None, up_to, None);
+        let _ = growing.segment.cut(None, self.settled_to, None);
         let segment = growing.segment;
         self.reorder_depth = segment.reorder_depth();
         if !segment.is_unborn() {

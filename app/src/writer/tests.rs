@@ -1,11 +1,15 @@
 //! A writer's thread on a real directory, fed by hand through real rings.
 
+mod abandon;
+mod batch;
+mod faults;
+mod limits;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use holdfast_core::event::Fault;
 use holdfast_core::time::{Mono, Span};
 use holdfast_wire::ids::Id128;
 use holdfast_wire::ledger::{Ending, Record};
@@ -87,13 +91,22 @@ const YARD: CameraIndex = CameraIndex(0);
 
 impl Lab {
     fn open(root: &Path) -> Lab {
+        Lab::open_with(job(root))
+    }
+
+    fn open_with(job: Job) -> Lab {
+        let mut lab = Lab::start(job);
+        lab.wait(|event| matches!(event, VolumeEvent::Ready));
+        lab
+    }
+
+    fn start(job: Job) -> Lab {
+        let root = job.root.clone();
         let (tell, heard) = mpsc::channel();
         // A thread's last words may come after the test has its answer.
         let report: Reporter = Arc::new(move |report| drop(tell.send(report)));
-        let writer = VolumeWriter::start(job(root), report).unwrap();
-        let mut lab = Lab { root: root.to_owned(), writer, heard, stored: Vec::new() };
-        lab.wait(|event| matches!(event, VolumeEvent::Ready));
-        lab
+        let writer = VolumeWriter::start(job, report).unwrap();
+        Lab { root, writer, heard, stored: Vec::new() }
     }
 
     /// Hears events until one fits, and keeps the spans that became durable.
@@ -142,24 +155,36 @@ fn ring() -> (Arc<Ring>, Feed) {
     (ring, feed)
 }
 
-/// Segments in their order: frames and number of tracks.
-fn segments(root: &Path) -> Vec<(u32, usize)> {
+/// Polls until `fits`, or fails.
+fn until(what: &str, fits: impl Fn() -> bool) {
+    let end = Instant::now() + DEADLINE;
+    while !fits() {
+        assert!(Instant::now() < end, "not before the deadline: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The camera's segments in their order, each whole.
+fn files(root: &Path) -> Vec<(Vec<u8>, mp4::SegmentFacts)> {
     let mut found: Vec<PathBuf> = Vec::new();
     for day in fs::read_dir(root.join("holdfast/yard")).unwrap() {
         found.extend(fs::read_dir(day.unwrap().path()).unwrap().map(|entry| entry.unwrap().path()));
     }
-    let mut segments: Vec<(u32, u32, usize)> = found
-        .iter()
-        .map(|path| {
-            let bytes = fs::read(path).unwrap();
-            let tracks = bytes.windows(4).filter(|window| *window == b"trak").count();
-            let facts = mp4::scan(std::io::Cursor::new(&bytes), bytes.len() as u64).unwrap();
-            assert_eq!(facts.torn_bytes, 0, "{}", path.display());
-            (facts.header.sequence, facts.frames, tracks)
-        })
-        .collect();
-    segments.sort_unstable();
-    segments.into_iter().map(|(_, frames, tracks)| (frames, tracks)).collect()
+    let read = |path: &PathBuf| {
+        let bytes = fs::read(path).unwrap();
+        let facts = mp4::scan(std::io::Cursor::new(&bytes), bytes.len() as u64).unwrap();
+        assert_eq!(facts.torn_bytes, 0, "{}", path.display());
+        (bytes, facts)
+    };
+    let mut files: Vec<_> = found.iter().map(read).collect();
+    files.sort_unstable_by_key(|(_, facts)| facts.header.sequence);
+    files
+}
+
+/// Segments in their order: frames and number of tracks.
+fn segments(root: &Path) -> Vec<(u32, usize)> {
+    let tracks = |bytes: &[u8]| bytes.windows(4).filter(|window| *window == b"trak").count();
+    files(root).iter().map(|(bytes, facts)| (facts.frames, tracks(bytes))).collect()
 }
 
 fn endings(root: &Path) -> Vec<(u32, Ending)> {
