@@ -3,6 +3,9 @@
 //! ```text
 //! <root>/holdfast/volume                                       the marker
 //! <root>/holdfast/ledger/<YYYY-MM>                             the ledger, a file for each month
+//! <root>/holdfast/ledger/checkpoint                            what the ledger comes to, so that it is read quickly
+//! <root>/holdfast/protected                                    what no rule may delete
+//! <root>/holdfast/reserve                                      a little space for the worst moment
 //! <root>/holdfast/<camera>/<YYYY-MM-DD>/<HH-MM-SS>Z-<n>.mp4    a segment; n is its sequence number
 //! ```
 //!
@@ -12,6 +15,7 @@
 
 use holdfast_wire::ids::Name;
 use holdfast_wire::time::Wall;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use time::{Date, Month as CalendarMonth, OffsetDateTime, PrimitiveDateTime, Time};
@@ -33,6 +37,21 @@ pub fn marker(root: &Path) -> PathBuf {
 /// The directory of the ledger.
 pub fn ledger(root: &Path) -> PathBuf {
     home(root).join("ledger")
+}
+
+/// The file that sums up the ledger.
+pub fn checkpoint(root: &Path) -> PathBuf {
+    ledger(root).join("checkpoint")
+}
+
+/// The list of protected spans.
+pub fn protected(root: &Path) -> PathBuf {
+    home(root).join("protected")
+}
+
+/// The file that is given up when not a byte is free.
+pub fn reserve(root: &Path) -> PathBuf {
+    home(root).join("reserve")
 }
 
 /// The directory of a camera's segments.
@@ -108,7 +127,7 @@ impl fmt::Display for Day {
 }
 
 /// A month of UTC, written `YYYY-MM`: the name of a ledger file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Month {
     year: u32,
     month: u32,

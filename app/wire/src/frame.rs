@@ -104,6 +104,11 @@ pub fn decode_marker(bytes: &[u8]) -> Result<VolumeMarker, ReadError> {
     unseal(bytes)
 }
 
+/// The sum over some bytes that frames and sealed values carry, for files that need one of their own.
+pub fn checksum(bytes: &[u8]) -> u32 {
+    CRC.checksum(bytes)
+}
+
 fn seal<'b, T: Serialize>(value: &T, buffer: &'b mut [u8]) -> Result<&'b [u8], TooLong> {
     postcard::to_slice_crc32(value, buffer, CRC.digest()).map(|used| &*used).map_err(|_| TooLong)
 }
