@@ -7,8 +7,8 @@
 //! What holds of it:
 //!
 //! 1. A record follows what it tells of: a segment is closed in the ledger after its last fragment is
-//!    durable, and opened after its directory entry is. So a ledger never promises what is not there;
-//!    it may lack its last moments, and [`recover`] reads those back from the segments.
+//!    durable, and opened after its directory entry is. Only a deletion is recorded before it is done. So a ledger
+//!    never promises what is not there; it may lack its last moments, and [`recover`] reads those back from the segments.
 //! 2. Reading changes nothing and never gives up: what cannot be read is told and passed over.
 //! 3. Only [`recover`] cuts: a torn tail of the newest file, and torn tails of segments that the ledger
 //!    calls open. Each cut is recorded.
@@ -18,12 +18,14 @@
 //! |---|---|
 //! | [`read`] | months and records in their order, problems told |
 //! | [`mod@write`] | append, sync, new month, torn tail |
+//! | [`history`] | what the records come to, and the checkpoint that keeps it |
 //! | [`facts`] | what a segment's file says of itself |
 //! | [`walk`] | finding segments by their names |
 //! | [`recover`] | at opening: what the session before left undone |
 //! | [`rebuild`] | a ledger from the segments alone |
 
 pub mod facts;
+pub mod history;
 pub mod read;
 pub mod rebuild;
 pub mod recover;
@@ -31,6 +33,7 @@ pub mod walk;
 pub mod write;
 
 pub use facts::{Mp4Scanner, ScanError, SegmentFacts, SegmentScanner};
+pub use history::History;
 pub use read::{Problem, Trouble, read_all};
 pub use write::LedgerWriter;
 

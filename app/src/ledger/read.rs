@@ -5,9 +5,10 @@ use crate::volumes::{VolumeError, layout};
 use holdfast_wire::frame::{Frame, Frames};
 use holdfast_wire::ledger::Record;
 use layout::Month;
+use std::collections::VecDeque;
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// How much of a file is read at once. A frame that is longer than this is damage in any case.
@@ -104,63 +105,142 @@ pub fn read_all(root: &Path, mut each: impl FnMut(Result<Record, Problem>)) -> R
 }
 
 /// Reads one month and gives back where its good part ends.
-pub fn read_month(root: &Path, month: Month, mut each: impl FnMut(Result<Record, Problem>)) -> FileEnd {
-    let path = layout::ledger(root).join(month.to_string());
-    let mut end = FileEnd::default();
-    let read = File::open(&path).and_then(|file| read_file(file, &path, &mut end, &mut each));
-    if let Err(error) = read {
-        each(Err(Problem { file: path, what: Trouble::Unreadable(error.to_string()) }));
-    }
-    end
+pub fn read_month(root: &Path, month: Month, each: impl FnMut(Result<Record, Problem>)) -> FileEnd {
+    read_month_from(root, month, 0, each)
 }
 
-fn read_file(
-    mut file: File,
-    path: &Path,
-    end: &mut FileEnd,
-    each: &mut impl FnMut(Result<Record, Problem>),
-) -> io::Result<()> {
-    let problem = |what| Err(Problem { file: path.to_owned(), what });
-    let mut held = Vec::with_capacity(2 * PIECE);
-    let mut base = 0u64; // where `held` begins in the file
-    let mut told = 0u64; // up to here every byte was a record or has been told as damage
-    loop {
-        let last = (&mut file).take(PIECE as u64).read_to_end(&mut held)? == 0;
-        end.length = base + held.len() as u64;
+/// Reads one month from `offset` on, which lies behind a whole frame.
+pub fn read_month_from(
+    root: &Path,
+    month: Month,
+    offset: u64,
+    mut each: impl FnMut(Result<Record, Problem>),
+) -> FileEnd {
+    let mut pieces = match Pieces::open(root, month, offset) {
+        Ok(pieces) => pieces,
+        Err(problem) => {
+            each(Err(problem));
+            return FileEnd::default();
+        }
+    };
+    while pieces.next(&mut each) {}
+    pieces.end
+}
+
+/// A whole ledger that is read a piece at a time, for who has other work too.
+#[derive(Debug)]
+pub struct Months {
+    root: PathBuf,
+    left: VecDeque<Month>,
+    current: Option<Pieces>,
+}
+
+impl Months {
+    /// The ledger at `root`, from its oldest month on. Fails if its directory cannot be listed.
+    pub fn open(root: &Path) -> Result<Self, VolumeError> {
+        Ok(Months { root: root.to_owned(), left: months(root)?.into(), current: None })
+    }
+
+    /// Reads on for at most 64 KiB. False at the end.
+    pub fn piece(&mut self, mut each: impl FnMut(Result<Record, Problem>)) -> bool {
+        if let Some(pieces) = &mut self.current {
+            if !pieces.next(&mut each) {
+                self.current = None;
+            }
+            return true;
+        }
+        let Some(month) = self.left.pop_front() else { return false };
+        match Pieces::open(&self.root, month, 0) {
+            Ok(pieces) => self.current = Some(pieces),
+            Err(problem) => each(Err(problem)),
+        }
+        true
+    }
+}
+
+/// A file of the ledger that is being read.
+#[derive(Debug)]
+struct Pieces {
+    file: File,
+    path: PathBuf,
+    end: FileEnd,
+    held: Vec<u8>,
+    /// Where `held` begins in the file.
+    base: u64,
+    /// Up to here every byte was a record or has been told as damage.
+    told: u64,
+}
+
+impl Pieces {
+    fn open(root: &Path, month: Month, offset: u64) -> Result<Self, Problem> {
+        let path = layout::ledger(root).join(month.to_string());
+        let opened = File::open(&path).and_then(|mut file| {
+            file.seek(SeekFrom::Start(offset))?;
+            Ok(file)
+        });
+        match opened {
+            Ok(file) => {
+                let end = FileEnd { good: offset, length: offset };
+                Ok(Pieces {
+                    file,
+                    path,
+                    end,
+                    held: Vec::with_capacity(2 * PIECE),
+                    base: offset,
+                    told: offset,
+                })
+            }
+            Err(error) => Err(Problem { file: path, what: Trouble::Unreadable(error.to_string()) }),
+        }
+    }
+
+    /// Reads on. False at the end of the file, or where it cannot be read any more.
+    fn next(&mut self, each: &mut impl FnMut(Result<Record, Problem>)) -> bool {
+        let Pieces { file, path, end, held, base, told } = self;
+        let problem = |what| Err(Problem { file: path.clone(), what });
+        let last = match file.take(PIECE as u64).read_to_end(held) {
+            Ok(read) => read == 0,
+            Err(error) => {
+                each(problem(Trouble::Unreadable(error.to_string())));
+                return false;
+            }
+        };
+        end.length = *base + held.len() as u64;
         let ready = match held.iter().rposition(|byte| *byte == 0) {
             _ if last => held.len(),
             Some(zero) => zero + 1,
-            None if held.len() <= PIECE => continue,
+            None if held.len() <= PIECE => return true,
             None => {
-                each(problem(Trouble::Damaged { offset: base, bytes: held.len() as u64 }));
-                base += held.len() as u64;
-                told = base;
+                each(problem(Trouble::Damaged { offset: *base, bytes: held.len() as u64 }));
+                *base += held.len() as u64;
+                *told = *base;
                 held.clear();
-                continue;
+                return true;
             }
         };
         let mut frames = Frames::new(&held[..ready]);
         for frame in frames.by_ref() {
             each(match frame {
                 Frame::Record(record) => Ok(record),
-                Frame::Unknown { offset, .. } => problem(Trouble::Unknown { offset: base + offset as u64 }),
+                Frame::Unknown { offset, .. } => problem(Trouble::Unknown { offset: *base + offset as u64 }),
                 Frame::Damaged { offset, len } => {
-                    told = base + (offset + len) as u64 + 1;
-                    problem(Trouble::Damaged { offset: base + offset as u64, bytes: len as u64 })
+                    *told = *base + (offset + len) as u64 + 1;
+                    problem(Trouble::Damaged { offset: *base + offset as u64, bytes: len as u64 })
                 }
             });
         }
         if frames.good_end() > 0 {
-            end.good = base + frames.good_end() as u64;
+            end.good = *base + frames.good_end() as u64;
         }
         if last {
-            let bytes = end.length - told.max(end.good);
+            let bytes = end.length - (*told).max(end.good);
             if bytes > 0 {
                 each(problem(Trouble::Torn { bytes }));
             }
-            return Ok(());
+            return false;
         }
         held.drain(..ready);
-        base += ready as u64;
+        *base += ready as u64;
+        true
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! | found | done |
 //! |---|---|
+//! | deleted segment, file still there | removed: its record was written first, so that the power cut came between |
 //! | open segment with footage | torn bytes cut, closed as [`Ending::Recovered`] |
 //! | open segment without footage | removed (the ledger proves that it is ours), closed with 0 frames |
 //! | open segment, file gone | closed with 0 frames, told as a problem |
@@ -17,28 +18,19 @@
 //! | segment not mentioned, not readable | left as it is, told as a problem |
 
 use super::facts::{ScanError, SegmentFacts, SegmentScanner};
-use super::{LedgerWriter, read, walk};
-use crate::volumes::layout::{self, Day, SegmentName};
+use super::history::CameraHistory;
+use super::{LedgerWriter, walk};
+use crate::volumes::layout::{self, SegmentName};
 use crate::volumes::{Volume, VolumeError, sync_directory};
 use holdfast_core::event::Past;
 use holdfast_wire::cause::Cause;
-use holdfast_wire::ids::{BootId, Name, SessionId};
+use holdfast_wire::ids::{BootId, Name};
 use holdfast_wire::ledger::{Ending, Gap, Record, Repaired, SegmentClosed, SegmentOpened};
 use holdfast_wire::time::{Span, Wall};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::Path;
-use std::time::Duration;
-
-/// How many of the newest sequence numbers are remembered, to know which files the ledger mentions. Two
-/// cameras' records may be written in the other order than their numbers were given; 256 is eight
-/// times the most cameras.
-const REMEMBERED: usize = 256;
-
-/// How far before the ledger's last word a segment that it does not mention may lie. A ledger is synced
-/// every second; two days cover a clock that was set back.
-const LOOK_BACK: Duration = Duration::from_secs(2 * 86_400);
 
 /// What a volume's past means for the session that begins.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,6 +74,8 @@ pub struct Repairs {
     pub adopted: u32,
     /// Files without footage, removed.
     pub removed: u32,
+    /// Segments that the ledger calls deleted and that were still there, removed.
+    pub deleted: u32,
 }
 
 /// Mends the ledger and the segments of an opened volume and reads its past. `boot` is this boot of
@@ -95,20 +89,22 @@ pub fn recover(
     now: Wall,
     boot: BootId,
 ) -> Result<(LedgerWriter, Recovered), VolumeError> {
-    let (writer, ledger_bytes) = LedgerWriter::open(volume.root(), now)?;
     let mut result = Recovered::default();
+    let (writer, ledger_bytes) = LedgerWriter::open_telling(volume.root(), now, &mut result.problems)?;
     result.repairs.ledger_bytes = ledger_bytes;
-    let history = History::read(volume.root(), &mut result.problems)?;
-    let mut work = Work { root: volume.root(), scanner, now, writer, history, result };
-    for opened in std::mem::take(&mut work.history.open).into_values() {
+    let newest = writer.history().newest;
+    let mut work = Work { root: volume.root(), scanner, now, writer, newest, result };
+    work.finish_deletions();
+    for opened in work.writer.history().open.values().cloned().collect::<Vec<_>>() {
         work.close(opened)?;
     }
     work.adopt()?;
     work.writer.sync()?;
-    let Work { writer, history, mut result, .. } = work;
-    result.next_sequence = history.newest.map_or(1, |newest| newest.saturating_add(1));
-    result.past = history.past(boot);
-    result.cameras = history.cameras.into_iter().filter_map(CameraHistory::past).collect();
+    work.writer.checkpoint()?;
+    let Work { writer, newest, mut result, .. } = work;
+    result.next_sequence = newest.map_or(1, |newest| newest.saturating_add(1));
+    result.past = writer.history().past(boot);
+    result.cameras = writer.history().cameras.iter().filter_map(CameraHistory::past).collect();
     Ok((writer, result))
 }
 
@@ -117,11 +113,26 @@ struct Work<'a> {
     scanner: &'a dyn SegmentScanner,
     now: Wall,
     writer: LedgerWriter,
-    history: History,
+    /// The highest number in the ledger or on the volume.
+    newest: Option<u32>,
     result: Recovered,
 }
 
 impl Work<'_> {
+    /// Removes what the ledger calls deleted and a power cut, or a disk that failed, had left in its place.
+    fn finish_deletions(&mut self) {
+        for deleted in self.writer.history().deleted.clone() {
+            let path = layout::segment(self.root, &deleted.camera, deleted.start, deleted.sequence);
+            if !fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_file()) {
+                continue;
+            }
+            match remove(&path) {
+                Ok(()) => self.result.repairs.deleted += 1,
+                Err(error) => self.problem(&path, &format!("is deleted in the ledger, but stays: {error}")),
+            }
+        }
+    }
+
     /// Brings a segment that the ledger calls open to its end.
     fn close(&mut self, opened: SegmentOpened) -> Result<(), VolumeError> {
         let path = layout::segment(self.root, &opened.camera, opened.start, opened.sequence);
@@ -148,20 +159,18 @@ impl Work<'_> {
 
     /// Enters segments that the last records, lost with the ledger's tail, would have named.
     fn adopt(&mut self) -> Result<(), VolumeError> {
-        let from = self.history.look_from();
+        let history = self.writer.history();
+        let (from, known) = (history.look_from(), history.newest);
         let mut found = BTreeMap::new();
         let unlisted = walk::segments(self.root, from, |name| {
-            if !self.history.mentions(name.sequence) {
+            if !history.mentions(name.sequence) {
                 found.insert(name.sequence, name);
             }
         });
         for (path, error) in unlisted {
             self.problem(&path, &format!("could not be listed: {error}"));
         }
-        let known = self.history.newest;
-        if let Some(newest) = found.keys().next_back() {
-            self.history.newest = self.history.newest.max(Some(*newest));
-        }
+        self.newest = known.max(found.keys().next_back().copied());
         if from.is_none() {
             if !found.is_empty() {
                 let text = format!(
@@ -282,7 +291,6 @@ impl Work<'_> {
     }
 
     fn append(&mut self, record: Record) -> Result<(), VolumeError> {
-        self.history.take(&record);
         self.writer.append(self.now, &record)
     }
 
@@ -305,155 +313,9 @@ fn remove(path: &Path) -> Result<(), VolumeError> {
     path.parent().map_or(Ok(()), sync_directory)
 }
 
-/// What is remembered of a ledger while it is read.
-#[derive(Debug, Default)]
-struct History {
-    session: Option<Session>,
-    cameras: BTreeMap<Name, CameraHistory>,
-    open: BTreeMap<u32, SegmentOpened>,
-    newest: Option<u32>,
-    /// The newest sequence numbers that are mentioned, at most [`REMEMBERED`].
-    mentioned: BTreeSet<u32>,
-    last_word: Option<Wall>,
-}
-
-#[derive(Debug)]
-struct Session {
-    id: SessionId,
-    boot: BootId,
-    started: Wall,
-    ended: bool,
-    /// The ledger was rebuilt after it: its end is not known.
-    rebuilt: bool,
-}
-
-#[derive(Debug, Default)]
-struct CameraHistory {
-    owed: bool,
-    owed_from: Option<Wall>,
-    newest: Option<u32>,
-    covered_until: Option<Wall>,
-}
-
-impl History {
-    /// Reads the two newest months, which hold all that is needed unless the volume rested in between;
-    /// all of them if no session or segment is mentioned there.
-    fn read(root: &Path, problems: &mut Vec<String>) -> Result<Self, VolumeError> {
-        let months = read::months(root)?;
-        let recent = months.len().saturating_sub(2);
-        for from in [recent, 0] {
-            let mut history = History::default();
-            problems.clear();
-            for month in &months[from..] {
-                read::read_month(root, *month, |entry| match entry {
-                    Ok(record) => history.take(&record),
-                    Err(problem) => problems.push(problem.to_string()),
-                });
-            }
-            if from == 0 || (history.session.is_some() && history.newest.is_some()) {
-                return Ok(history);
-            }
-        }
-        Ok(History::default())
-    }
-
-    fn take(&mut self, record: &Record) {
-        match record {
-            Record::SessionStarted(started) => {
-                let (id, boot) = (started.session, started.boot);
-                self.session = Some(Session { id, boot, started: started.at, ended: false, rebuilt: false });
-                self.last_word = Some(started.at);
-            }
-            Record::SessionEnded { at, session } => {
-                if let Some(current) = self.session.as_mut().filter(|current| current.id == *session) {
-                    current.ended = true;
-                }
-                self.last_word = Some(*at);
-            }
-            Record::CameraConfigured { at, camera } => {
-                let camera = self.camera(camera);
-                camera.owed = true;
-                camera.owed_from.get_or_insert(*at);
-            }
-            Record::CameraRemoved { camera, .. } => self.camera(camera).owed = false,
-            Record::SegmentOpened(opened) => {
-                self.newest = self.newest.max(Some(opened.sequence));
-                self.mentioned.insert(opened.sequence);
-                if self.mentioned.len() > REMEMBERED {
-                    self.mentioned.pop_first();
-                }
-                self.open.insert(opened.sequence, opened.clone());
-                let camera = self.camera(&opened.camera);
-                if camera.owed_from.is_none() {
-                    (camera.owed, camera.owed_from) = (true, Some(opened.start));
-                }
-                self.last_word = Some(opened.start);
-            }
-            Record::SegmentClosed(closed) => {
-                self.open.remove(&closed.sequence);
-                let camera = self.camera(&closed.camera);
-                // By number, not by time: a clock that was once in the future must not cover what comes.
-                if closed.frames > 0 && camera.newest <= Some(closed.sequence) {
-                    camera.newest = Some(closed.sequence);
-                    camera.covered_until = Some(closed.end);
-                }
-                self.last_word = Some(closed.end);
-            }
-            Record::Rebuilt { .. } => {
-                if let Some(session) = &mut self.session {
-                    session.rebuilt = true;
-                }
-            }
-            Record::Gap(_)
-            | Record::GapOpened { .. }
-            | Record::ClockStepped { .. }
-            | Record::Repaired(_)
-            | Record::VolumeFaulted { .. }
-            | Record::SegmentDeleted(_)
-            | Record::Protected(_)
-            | Record::Unprotected { .. }
-            | Record::Renewed { .. }
-            | Record::TakenOver { .. } => {}
-        }
-    }
-
-    fn camera(&mut self, name: &Name) -> &mut CameraHistory {
-        self.cameras.entry(name.clone()).or_default()
-    }
-
-    /// Numbers below those remembered are taken as mentioned: they are older than any lost record.
-    fn mentions(&self, sequence: u32) -> bool {
-        match (self.mentioned.first(), self.session.is_some()) {
-            (_, false) => false,
-            (Some(oldest), true) if self.mentioned.len() >= REMEMBERED && sequence < *oldest => true,
-            (_, true) => self.mentioned.contains(&sequence),
-        }
-    }
-
-    /// The first day on which a segment may lie that the ledger does not mention; `None` if the ledger
-    /// knows of no session, so that nothing can be concluded.
-    fn look_from(&self) -> Option<Day> {
-        let session = self.session.as_ref()?;
-        let last_word = self.last_word.unwrap_or(session.started);
-        Some(Day::of(session.started.min(last_word).max(last_word - LOOK_BACK)))
-    }
-
-    fn past(&self, boot: BootId) -> Option<Past> {
-        let session = self.session.as_ref()?;
-        if session.rebuilt {
-            return None;
-        }
-        Some(match (session.ended, session.boot == boot) {
-            (true, _) => Past::Stopped,
-            (false, true) => Past::Crashed,
-            (false, false) => Past::PowerLost,
-        })
-    }
-}
-
 impl CameraHistory {
-    fn past((camera, history): (Name, CameraHistory)) -> Option<CameraPast> {
+    fn past((camera, history): (&Name, &CameraHistory)) -> Option<CameraPast> {
         let covered_until = history.covered_until.or(history.owed_from)?;
-        Some(CameraPast { camera, covered_until, owed: history.owed })
+        Some(CameraPast { camera: camera.clone(), covered_until, owed: history.owed })
     }
 }

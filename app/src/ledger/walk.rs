@@ -13,35 +13,33 @@ pub type Unlisted = (PathBuf, io::Error);
 /// order that means anything. Gives back what could not be listed.
 pub fn segments(root: &Path, from: Option<Day>, mut each: impl FnMut(SegmentName)) -> Vec<Unlisted> {
     let mut unlisted = Vec::new();
-    for camera in list(&layout::home(root), &mut unlisted) {
-        if text(&camera).and_then(|name| Name::new(&name).ok()).is_none() {
-            continue;
-        }
-        for day in list(&camera.path(), &mut unlisted) {
-            let in_time = text(&day).and_then(|name| Day::parse(&name)).is_some_and(|day| from <= Some(day));
-            if !in_time {
-                continue;
-            }
-            for file in list(&day.path(), &mut unlisted) {
+    let mut cameras = Vec::new();
+    list(&layout::home(root), &mut unlisted, |name, _| cameras.extend(Name::new(name).ok()));
+    for camera in cameras {
+        let mut days = Vec::new();
+        list(&layout::camera(root, &camera), &mut unlisted, |name, _| {
+            days.extend(Day::parse(name).filter(|day| from <= Some(*day)));
+        });
+        for day in days {
+            list(&layout::day(root, &camera, day), &mut unlisted, |_, file| {
                 if file.file_type().is_ok_and(|kind| kind.is_file()) {
                     layout::parse_segment(&file.path()).into_iter().for_each(&mut each);
                 }
-            }
+            });
         }
     }
     unlisted
 }
 
-fn text(entry: &DirEntry) -> Option<String> {
-    entry.file_name().into_string().ok()
-}
-
-/// The entries of a directory; none if `path` is not one, or it is not there.
-fn list(path: &Path, unlisted: &mut Vec<Unlisted>) -> Vec<DirEntry> {
-    let mut found = Vec::new();
+/// Tells the entries of a directory one by one, so that a hundred thousand cost no memory; none if `path` is not one, or it
+/// is not there. A name that is no text is none of ours.
+fn list(path: &Path, unlisted: &mut Vec<Unlisted>, mut each: impl FnMut(&str, &DirEntry)) {
     let read = fs::read_dir(path).and_then(|entries| {
         for entry in entries {
-            found.push(entry?);
+            let entry = entry?;
+            if let Some(name) = entry.file_name().to_str() {
+                each(name, &entry);
+            }
         }
         Ok(())
     });
@@ -50,5 +48,4 @@ fn list(path: &Path, unlisted: &mut Vec<Unlisted>) -> Vec<DirEntry> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::NotFound) => {}
         Err(error) => unlisted.push((path.to_owned(), error)),
     }
-    found
 }

@@ -206,7 +206,7 @@ fn segments_that_the_ledger_lost_with_its_tail_are_entered() {
 
     let recovered = place.recover();
     let repairs =
-        Repairs { closed: 2, segments: 1, segment_bytes: 1, adopted: 2, removed: 1, ledger_bytes: 0 };
+        Repairs { closed: 2, segments: 1, segment_bytes: 1, adopted: 2, removed: 1, ..Repairs::default() };
     assert_eq!(recovered.repairs, repairs);
     assert_eq!((recovered.next_sequence, recovered.past), (6, Some(Past::PowerLost)));
     assert_eq!(recovered.cameras, [past("a", 130, true)]);
