@@ -22,6 +22,7 @@
 //! | [`scene`] | cameras, a volume and the recorder's lives, for tests of crashes and of volumes |
 //! | [`verify`] | what was sent against what was recorded |
 //! | [`hearing`] | sound against picture: nothing missing, both at one time |
+//! | [`faultfs`] | a disk that fails on demand: any errno, slowness, a hang, no space |
 //! | [`mod@bench`] | Holdfast measured beside its rivals |
 
 use std::path::PathBuf;
@@ -35,9 +36,11 @@ mod cache;
 pub mod camera;
 pub mod clip;
 pub mod command;
+pub mod faultfs;
 pub mod feeder;
 pub mod hearing;
 pub mod lives;
+mod mount;
 pub mod nal;
 pub mod read;
 pub mod recorder;
