@@ -23,6 +23,7 @@
 //! | [`verify`] | what was sent against what was recorded |
 //! | [`hearing`] | sound against picture: nothing missing, both at one time |
 //! | [`faultfs`] | a disk that fails on demand: any errno, slowness, a hang, no space |
+//! | [`blocklog`] | a disk that logs each write and flush, and what a power cut leaves of it |
 //! | [`mod@bench`] | Holdfast measured beside its rivals |
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub mod bench;
 pub mod binary;
+pub mod blocklog;
 pub mod boxes;
 mod cache;
 pub mod camera;
