@@ -12,6 +12,7 @@
 //! | [`writer`] | one thread per volume: fragments to files, sync, ledger |
 //! | [`volumes`] | where things lie on a volume, and whose it is |
 //! | [`ledger`] | the ledger's files: append, read, repair, rebuild |
+//! | [`retention`] | what may be deleted on a volume, deleting it, protecting it |
 //! | [`coverage`] | durable seconds and gaps, from a ledger |
 //! | [`shell`] | the one loop that joins them to the core |
 //! | [`view`] | what `holdfast run` shows on a terminal |
@@ -24,6 +25,7 @@ pub mod host;
 pub mod ingest;
 pub mod ledger;
 pub mod mp4;
+pub mod retention;
 pub mod ring;
 pub mod shell;
 pub mod view;

@@ -2,6 +2,7 @@
 
 use crate::mp4;
 pub use crate::mp4::SegmentFacts;
+use holdfast_wire::segment::SegmentHeaderV1;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -34,6 +35,11 @@ impl ScanError {
 pub trait SegmentScanner {
     /// Reads what the file at `path` holds, and changes nothing.
     fn scan(&self, path: &Path) -> Result<SegmentFacts, ScanError>;
+
+    /// Reads only what it says of itself at its start.
+    fn header(&self, path: &Path) -> Result<SegmentHeaderV1, ScanError> {
+        self.scan(path).map(|facts| facts.header)
+    }
 }
 
 impl<F: Fn(&Path) -> Result<SegmentFacts, ScanError>> SegmentScanner for F {
@@ -62,6 +68,12 @@ impl SegmentScanner for Mp4Scanner {
             return Err(ScanError::Unreadable("its first fragment is damaged, and others follow it".into()));
         }
         Err(ScanError::Nothing)
+    }
+
+    fn header(&self, path: &Path) -> Result<SegmentHeaderV1, ScanError> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok(mp4::header(BufReader::new(file), length)?)
     }
 }
 

@@ -30,7 +30,7 @@ use holdfast_core::time::Mono;
 use std::time::Duration;
 
 pub use muxer::SegmentMuxer;
-pub use scan::{ScanError, SegmentFacts, scan};
+pub use scan::{ScanError, SegmentFacts, header, scan};
 
 /// Timescale of video: RTP's own clock, so that a camera's timestamps lose nothing.
 pub const VIDEO_TIMESCALE: u32 = 90_000;

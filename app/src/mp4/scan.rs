@@ -76,20 +76,8 @@ pub enum ScanError {
 /// [`ScanError`]; only [`ScanError::Nothing`] means that the file can be deleted without loss.
 pub fn scan<R: Read + Seek>(reader: R, length: u64) -> Result<SegmentFacts, ScanError> {
     let mut file = File { reader, length };
-    let mut at = 0;
-    let movie = loop {
-        let Some(found) = file.box_at(at)? else { return Err(file.without_start()?) };
-        match &found.kind {
-            b"ftyp" => at = found.end,
-            b"moov" => {
-                let Some(body) = file.body(&found)? else { return Err(ScanError::Foreign) };
-                at = found.end;
-                break Movie::parse(Bytes(&body))?;
-            }
-            _ => return Err(ScanError::Foreign),
-        }
-    };
-
+    let (moov, at) = file.moov()?;
+    let movie = Movie::parse(Bytes(&moov))?;
     let SegmentHeader::V1(header) = movie.header.clone();
     let mut coverage = Coverage::new(header.start, &movie);
     let mut durable_len = at;
@@ -107,6 +95,13 @@ pub fn scan<R: Read + Seek>(reader: R, length: u64) -> Result<SegmentFacts, Scan
         stretches: coverage.stretches,
         header,
     })
+}
+
+/// Reads only what a segment of `length` bytes says of itself at its start. Errors as of [`scan`].
+pub fn header<R: Read + Seek>(reader: R, length: u64) -> Result<SegmentHeaderV1, ScanError> {
+    let (moov, _) = File { reader, length }.moov()?;
+    let SegmentHeader::V1(header) = header_in(Bytes(&moov))?;
+    Ok(header)
 }
 
 /// A whole box within the file.
@@ -131,6 +126,22 @@ impl<R: Read + Seek> File<R> {
         let Ok(kind) = kind.try_into() else { return Ok(None) };
         let end = at.checked_add(u64::from(size)).filter(|end| *end <= self.length);
         Ok(end.filter(|_| size >= 8).map(|end| Found { kind, body: at + 8, end }))
+    }
+
+    /// The body of `moov`, and where it ends.
+    fn moov(&mut self) -> Result<(Vec<u8>, u64), ScanError> {
+        let mut at = 0;
+        loop {
+            let Some(found) = self.box_at(at)? else { return Err(self.without_start()?) };
+            match &found.kind {
+                b"ftyp" => at = found.end,
+                b"moov" => {
+                    let body = self.body(&found)?.ok_or(ScanError::Foreign)?;
+                    return Ok((body, found.end));
+                }
+                _ => return Err(ScanError::Foreign),
+            }
+        }
     }
 
     /// What a file is whose `moov` cannot be reached. A power cut leaves nothing behind it; a flipped bit
@@ -211,7 +222,7 @@ struct Movie {
 
 impl Movie {
     fn parse(moov: Bytes<'_>) -> Result<Self, ScanError> {
-        let header = header(moov)?;
+        let header = header_in(moov)?;
         let mut rest = moov;
         while let Some((kind, trak)) = rest.child() {
             if kind == *b"trak"
@@ -225,7 +236,7 @@ impl Movie {
     }
 }
 
-fn header(moov: Bytes<'_>) -> Result<SegmentHeader, ScanError> {
+fn header_in(moov: Bytes<'_>) -> Result<SegmentHeader, ScanError> {
     let mut rest = moov;
     while let Some((kind, mut body)) = rest.child() {
         if kind == *b"uuid" && body.take(16) == Some(HEADER_UUID.as_slice()) {

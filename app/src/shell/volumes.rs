@@ -195,6 +195,7 @@ impl Volumes {
             max_file: None,
             anchor: self.anchor,
             now: clock::now().wall,
+            retention: crate::retention::Retention::default(),
         };
         match VolumeWriter::start(job, report) {
             Ok(writer) => part.writer = Some(writer),

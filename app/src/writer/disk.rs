@@ -6,17 +6,21 @@ use std::path::{Path, PathBuf};
 
 use holdfast_core::effect::Entry;
 use holdfast_core::event::{Past, VolumeEvent};
+use holdfast_core::retention::Space;
 use holdfast_core::settings::CameraIndex;
-use holdfast_core::time::Wall;
+use holdfast_core::time::{Anchor, Wall};
 use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 use holdfast_wire::ledger::{Gap, Record, SessionStarted};
 
 use super::Job;
+use super::figures::Space as Figures;
 use super::home::Home;
 use super::pulse::Pulse;
-use crate::host::message_ids as ids;
+use crate::host::{clock, message_ids as ids};
 use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
+use crate::retention::cleaning::{self, Tell, Work};
+use crate::retention::{Cleaning, Moment};
 use crate::volumes::{Adoption, Place, Volume, VolumeError, layout};
 use layout::Month;
 
@@ -40,11 +44,12 @@ pub(super) struct Disk {
     directories: HashMap<Name, PathBuf>,
     /// Directories in which files were made whose entries are not durable yet.
     unsynced: BTreeSet<PathBuf>,
+    cleaning: Cleaning,
 }
 
 impl Disk {
-    /// Opens the volume: lock, marker, repair, ledger. Gives also what its past means for the core.
-    pub fn open(job: Job, pulse: Pulse) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
+    /// Opens the volume: lock, marker, repair, ledger; room, if it was full. Gives also what its past means for the core.
+    pub fn open(job: Job, pulse: Pulse, tell: Tell) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
         let device = job.device.clone();
         let adoption = Adoption { id: job.new_volume, device, formerly: Vec::new(), at: job.now };
         let place = Place::Directory { path: job.root.clone() };
@@ -52,17 +57,41 @@ impl Disk {
         let home = Home::open(&job.root, &pulse)?;
         // Now it is certain that `home` is what was locked.
         pulse.during(|| volume.check())?;
-        let (ledger, found) = pulse.during(|| recover(&volume, &Mp4Scanner, job.now, job.boot))?;
+        let root = volume.root().to_owned();
+        let opened = Self::open_volume(job, volume, home, pulse.clone(), tell);
+        opened.inspect_err(|error| prepare_for(error, &root, &pulse))
+    }
+
+    fn open_volume(
+        job: Job,
+        volume: Volume,
+        home: Home,
+        pulse: Pulse,
+        tell: Tell,
+    ) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
+        let (mut ledger, found) = pulse.during(|| recover(&volume, &Mp4Scanner, job.now, job.boot))?;
         pulse.during(|| volume.check())?;
         let root = job.root.display().to_string();
         for problem in &found.problems {
             log::warn!(VOLUME = root.as_str(); "{problem}");
         }
         say_how_it_ended(&root, &found);
+        let ground = cleaning::Place {
+            root: volume.root(),
+            ids: volume.identities().collect(),
+            next_sequence: found.next_sequence,
+        };
+        let now = || moment(job.anchor);
+        let retention = job.retention;
+        let mut cleaning =
+            pulse.during(|| Cleaning::open(ground, retention, &ledger, Box::new(Mp4Scanner), now()))?;
+        let mut work = Work { ledger: &mut ledger, check: &|| pulse.during(|| volume.check()), tell };
+        pulse.during(|| cleaning.make_room(now, &mut work))?;
         let mut disk = Disk {
             volume,
             pulse,
             home,
+            cleaning,
             ledger,
             month: Month::of(job.now),
             dirty: false,
@@ -114,6 +143,9 @@ impl Disk {
             self.month = month;
         }
         self.dirty = true;
+        if let Record::SegmentClosed(closed) = record {
+            self.cleaning.closed(&closed.camera, closed.sequence, closed.bytes);
+        }
         self.pulse.during(|| self.ledger.append(self.at, record))
     }
 
@@ -157,6 +189,7 @@ impl Disk {
         let sequence = self.next_sequence;
         self.next_sequence = sequence.saturating_add(1);
         self.at = self.at.max(start);
+        self.cleaning.opened(camera, start, sequence);
         (sequence, layout::segment(self.root(), camera, start, sequence))
     }
 
@@ -187,6 +220,29 @@ impl Disk {
             self.home.sync_directory(directory, &self.pulse)?;
         }
         Ok(())
+    }
+
+    /// A turn of cleaning.
+    pub fn clean(&mut self, anchor: Anchor, figures: &Figures, tell: Tell) -> Result<(), VolumeError> {
+        let Disk { volume, cleaning, ledger, directories, home, pulse, .. } = self;
+        let space = || home.space(pulse).ok().map(|(free, total)| Space { free, total });
+        let mut work = Work { ledger, check: &|| pulse.during(|| volume.check()), tell };
+        pulse.during(|| cleaning.turn(moment(anchor), space, &mut work))?;
+        figures.footage.set(cleaning.footage());
+        if cleaning.directories_removed() {
+            directories.clear();
+        }
+        Ok(())
+    }
+
+    /// What cleaning knows and protects, with the ledger that its changes go to.
+    pub fn cleaning(&mut self) -> (&mut Cleaning, &mut LedgerWriter) {
+        (&mut self.cleaning, &mut self.ledger)
+    }
+
+    /// What an error in use asks for before the volume is let go.
+    pub fn on_error(&self, error: &VolumeError) {
+        prepare_for(error, self.root(), &self.pulse);
     }
 
     /// Bytes free and bytes in all; `None` if the filesystem does not tell, which is no fault of the volume.
@@ -220,6 +276,21 @@ impl Disk {
     pub fn boot(&self) -> BootId {
         self.boot
     }
+}
+
+/// What an error asks for before the volume is let go; nothing, of one that was given up.
+fn prepare_for(error: &VolumeError, root: &Path, pulse: &Pulse) {
+    // It changes nothing that the error would not have to say, so nobody waits for its outcome.
+    let _ = pulse.during(|| {
+        cleaning::on_error(root, error);
+        Ok::<(), VolumeError>(())
+    });
+}
+
+/// Now, as far as this anchor tells.
+pub(super) fn moment(anchor: Anchor) -> Moment {
+    let mono = clock::now().mono;
+    Moment { mono, wall: anchor.wall_at(mono), trusted: anchor.trusted }
 }
 
 /// A crash is told even where nothing was torn: footage is missing since, and people look for why.

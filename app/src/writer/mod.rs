@@ -33,6 +33,8 @@ use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 use holdfast_wire::ledger::Ending;
 use holdfast_wire::segment::Missing;
 
+use crate::ledger::LedgerWriter;
+use crate::retention::{Cleaning, ProtectError, Protections, Retention, Wish};
 use crate::ring::Ring;
 use crate::volumes::{Knowledge, VolumeError};
 use disk::Disk;
@@ -87,6 +89,8 @@ pub struct Job {
     pub anchor: Anchor,
     /// When the job began, for the ledger.
     pub now: Wall,
+    /// By which rules it is cleaned.
+    pub retention: Retention,
 }
 
 /// What the loop tells a writer.
@@ -103,7 +107,12 @@ enum Command {
     Drain,
     /// End the session in the ledger, and end.
     End(Wall),
+    /// Do this to the list of protections, and answer.
+    Protect(Protecting),
 }
+
+/// Something to do about the protections of an open volume. It answers by itself.
+type Protecting = Box<dyn FnOnce(&mut Cleaning, &mut LedgerWriter, Wall) + Send>;
 
 /// The loop's end of a writer.
 pub struct VolumeWriter {
@@ -183,6 +192,25 @@ impl VolumeWriter {
     pub fn end(&self, now: Wall) {
         self.tell(Command::End(now));
     }
+    /// Protects footage on the volume; `answer` is called on the writer's thread, with the number to take it back by, once it
+    /// is durable. It is dropped uncalled if the writer ends before.
+    pub fn protect(&self, wish: Wish, answer: impl FnOnce(Result<u32, ProtectError>) + Send + 'static) {
+        self.tell(Command::Protect(Box::new(move |cleaning, ledger, at| {
+            answer(cleaning.protect(wish, at, ledger));
+        })));
+    }
+    /// Takes a protection back; answered as [`VolumeWriter::protect`] is.
+    pub fn unprotect(&self, number: u32, answer: impl FnOnce(Result<(), ProtectError>) + Send + 'static) {
+        self.tell(Command::Protect(Box::new(move |cleaning, ledger, at| {
+            answer(cleaning.unprotect(number, at, ledger));
+        })));
+    }
+    /// Asks for the protections of the volume; answered as [`VolumeWriter::protect`] is.
+    pub fn protections(&self, answer: impl FnOnce(Result<Protections, ProtectError>) + Send + 'static) {
+        self.tell(Command::Protect(Box::new(move |cleaning, _, _| {
+            answer(cleaning.protections().cloned());
+        })));
+    }
     /// Gives the thread up: from now on it makes no further call to the disk and reports nothing but
     /// [`Report::Ended`], when the kernel lets it end.
     pub fn abandon(&self) {
@@ -245,7 +273,8 @@ impl Worker {
     fn run(mut self, job: Job, inbox: &Receiver<Command>) {
         let root = job.root.clone();
         let cameras = job.cameras.clone();
-        let outcome = Disk::open(job, self.pulse.clone()).and_then(|(mut disk, past)| {
+        let opened = Disk::open(job, self.pulse.clone(), &mut |event| self.voice.volume(event));
+        let outcome = opened.and_then(|(mut disk, past)| {
             for event in past {
                 if let VolumeEvent::History { camera, covered_until, .. } = event {
                     self.notes.covered(camera, covered_until);
@@ -253,7 +282,7 @@ impl Worker {
                 self.voice.volume(event);
             }
             self.voice.volume(VolumeEvent::Ready);
-            let outcome = self.work(&mut disk, &cameras, inbox);
+            let outcome = self.work(&mut disk, &cameras, inbox).inspect_err(|error| disk.on_error(error));
             // Letting go of files may hang as well, and comes before the word that it is done.
             self.pulse.watch(|| {
                 self.streams.clear();
@@ -301,6 +330,12 @@ impl Worker {
                     Command::SetAnchor(anchor) => self.set_anchor(anchor),
                     Command::Drain => self.drain(disk)?,
                     Command::End(now) => return disk.end_session(now),
+                    Command::Protect(protecting) => {
+                        disk.check()?;
+                        let at = disk::moment(self.anchor).wall;
+                        let (cleaning, ledger) = disk.cleaning();
+                        protecting(cleaning, ledger, at);
+                    }
                 }
             }
             if Instant::now() >= next_turn {
@@ -326,6 +361,8 @@ impl Worker {
             self.space.free.set(answer.map(|(free, _)| free));
             self.space.total.set(answer.map(|(_, total)| total));
         }
+        let voice = &self.voice;
+        disk.clean(self.anchor, &self.space, &mut |event| voice.volume(event))?;
         Ok(more)
     }
 

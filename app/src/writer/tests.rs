@@ -84,6 +84,7 @@ fn job(root: &Path) -> Job {
         max_file: None,
         anchor: Anchor { mono: Mono(START), wall: Wall::from_secs(WALL), trusted: true },
         now: Wall::from_secs(WALL),
+        retention: Retention::default(),
     }
 }
 
