@@ -39,7 +39,8 @@ const RATE_OVER: Duration = Duration::from_secs(120);
 const WANTED: u64 = 64 << 20;
 const WANTED_PART: u64 = 16;
 
-/// So many real bytes must fit before a volume that was full is believed to have room.
+/// So many real bytes, or what it was to be freed of if that is less, must fit before a volume that was full is believed
+/// to have room.
 const PROBE: u64 = 4 << 20;
 
 /// How long a full volume is cleaned at most before it is given back: the core tries again.
@@ -136,7 +137,7 @@ impl Cleaning {
         shelf.said = said;
         let mut cleaner = Cleaner::new(retention.rules);
         let reserve = reserve::look(root)?;
-        if reserve == Reserve::GivenUp && !reserve::probe(root, PROBE)? {
+        if reserve == Reserve::GivenUp && !has_room(root)? {
             cleaner.full(now.mono, wanted(root));
         }
         let mut cleaning = Cleaning {
@@ -179,7 +180,10 @@ impl Cleaning {
             self.delete(planned, moment.wall, work)?;
         }
         self.say();
-        if !self.cleaner.is_full() && self.reserve == Reserve::GivenUp && reserve::probe(&self.root, PROBE)? {
+        if !self.cleaner.is_full()
+            && self.reserve == Reserve::GivenUp
+            && reserve::probe(&self.root, PROBE.min(wanted(&self.root)))?
+        {
             self.cleaner.written();
             return self.keep_reserve();
         }
@@ -414,6 +418,11 @@ fn remove(path: &Path) -> Result<(), VolumeError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(VolumeError::io("delete", path, error)),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Whether real bytes fit: what the filesystem says of its free space is not true where there is a quota.
+fn has_room(root: &Path) -> Result<bool, VolumeError> {
+    reserve::probe(root, PROBE.min(wanted(root)))
 }
 
 /// How much a full volume is to be freed of.
