@@ -110,6 +110,15 @@ impl Account {
         }
     }
 
+    /// What had been laid to a slow volume was one that does not answer at all.
+    pub(crate) fn recast_slow_as_stuck(&mut self) {
+        let slow = self.points.iter_mut().filter(|point| point.cause == Cause::Volume(Fault::TooSlow));
+        for point in slow {
+            point.cause = Cause::Volume(Fault::Stuck);
+            point.told = false;
+        }
+    }
+
     /// Why footage is missing now, if a lasting cause is known.
     pub(crate) const fn standing(&self) -> Option<Cause> {
         self.standing

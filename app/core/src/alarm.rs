@@ -11,19 +11,23 @@
 //!   └──────────────┘                  └──── raise (from Falling, Returned) ◀── acknowledge ─▶ Quiet
 //! ```
 //!
-//! Severity, delays and latching of every alarm are one table, `rule`. The table of alarms is bounded: when it is
+//! Severity, delays and latching of every alarm are one table, `rule`; those of a volume's faults stand in `treatment.rs` beside
+//! what else is done about them. The table of alarms is bounded: when it is
 //! full, a quiet one makes room, else the one of lowest severity, if the new one is worse; else the new one is not taken.
 //! Both losses are counted. What was told of a lost alarm stays said.
 
-use crate::event::{Failure, Fault, Label};
+use crate::disk::Unfit;
+use crate::event::{Failure, Fault, Health, Label};
 use crate::settings::{CameraIndex, VolumeIndex};
 use crate::time::{Mono, Now, Wall};
+use crate::treatment::{PASSING, Treatment, treatment};
 use core::time::Duration;
 use heapless::Vec;
 
 /// Most alarms that are known at once: for each of 32 cameras lost, access, dropped and two tracks; for each of 8 volumes
-/// faulted and repaired; three of the device: 179, and some room for cameras with more tracks.
-pub const MAX_ALARMS: usize = 192;
+/// its nine own and six faults of this session that nobody acknowledged yet; 16 disks that are left alone; three of the
+/// device: 299, and some room for cameras with more tracks.
+pub const MAX_ALARMS: usize = 320;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,8 +53,24 @@ pub enum AlarmKey {
     TrackNotRecorded(CameraIndex, Label),
     /// A camera's footage was dropped, since it could not be written in time.
     FootageDropped(CameraIndex),
-    /// A volume cannot be used.
-    VolumeFaulted(VolumeIndex),
+    /// A volume cannot be used, for this fault: one alarm for each. Made by [`AlarmKey::fault`].
+    Volume(VolumeIndex, Fault),
+    /// A volume takes footage so slowly that the rings are in danger.
+    VolumeSlow(VolumeIndex),
+    /// A volume is full, and nothing may be deleted: a person is needed.
+    VolumeExhausted(VolumeIndex),
+    /// A volume will not hold footage for as long as is configured.
+    RetentionShort(VolumeIndex),
+    /// What SMART says of a volume's disk, if that is nothing good.
+    VolumeHealth(VolumeIndex, Health),
+    /// A volume's ledger ends earlier than what had been durable on it.
+    VolumeWentBack(VolumeIndex),
+    /// A volume's filesystem does not tell how much is free: it is cleaned when it is full only.
+    SpaceUnknown(VolumeIndex),
+    /// A volume was ejected and can be taken out.
+    SafeToRemove(VolumeIndex),
+    /// A disk came that Holdfast does not write to.
+    DiskNotUsed(Label),
     /// Something torn was mended on a volume.
     VolumeRepaired(VolumeIndex),
     /// No volume takes footage.
@@ -59,6 +79,16 @@ pub enum AlarmKey {
     ClockUntrusted,
     /// The wall clock was set by more than is harmless.
     ClockStepped,
+}
+
+impl AlarmKey {
+    /// The alarm of this fault; all errors that are not known share one.
+    pub const fn fault(volume: VolumeIndex, fault: Fault) -> Self {
+        match fault {
+            Fault::Other(_) => AlarmKey::Volume(volume, Fault::Other(0)),
+            fault => AlarmKey::Volume(volume, fault),
+        }
+    }
 }
 
 /// ISA-18.2's states of an alarm, as far as they can be told from outside.
@@ -89,6 +119,10 @@ pub enum Detail {
     Bytes(u64),
     /// Access units, of a drop.
     Units(u64),
+    /// Seconds of footage that a volume holds.
+    Seconds(u64),
+    /// Why a disk is left alone.
+    Disk(Unfit),
 }
 
 /// A change of an alarm, complete in itself.
@@ -117,8 +151,9 @@ struct Rule {
     latch: Latch,
 }
 
+/// Whether an alarm ends by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Latch {
+pub(crate) enum Latch {
     /// Over with its condition.
     Open,
     /// Over when a person has acknowledged it.
@@ -130,6 +165,11 @@ const fn rule(key: &AlarmKey) -> Rule {
     use Latch::{Latched, Open};
     use Severity::{Critical, High, Low, Medium};
     let (severity, on, off, latch) = match key {
+        // Each fault has its own: see there.
+        AlarmKey::Volume(_, fault) => {
+            let Treatment { severity, on, latch, .. } = treatment(*fault);
+            return Rule { severity, on, off: Duration::ZERO, latch };
+        }
         // A camera's reboot of a few seconds is no alarm; one that comes and goes is one alarm.
         AlarmKey::CameraLost(_) => (High, 10, 30, Open),
         // It will not pass by itself.
@@ -138,10 +178,25 @@ const fn rule(key: &AlarmKey) -> Rule {
         AlarmKey::TrackNotRecorded(..) => (Low, 0, 0, Latched),
         // An occurrence for each GOP: one alarm until half a minute has passed without any.
         AlarmKey::FootageDropped(_) => (High, 0, 30, Latched),
-        // A disk that failed once will fail again: at once, and not forgotten when it comes back.
-        AlarmKey::VolumeFaulted(_) => (Critical, 0, 0, Latched),
+        // At once, since the rings fill; `load.rs` waits before it calls a volume slow, or well again.
+        AlarmKey::VolumeSlow(_) => (High, 0, 0, Open),
+        // Recording ends here until a person frees something or takes a protection back.
+        AlarmKey::VolumeExhausted(_) => (Critical, 0, 0, Latched),
+        // Nothing is lost today; `forecast.rs` waits before it says so.
+        AlarmKey::RetentionShort(_) => (Medium, 0, 0, Open),
+        AlarmKey::VolumeHealth(_, Health::Failing) => (Critical, 0, 0, Latched),
+        AlarmKey::VolumeHealth(_, Health::Good | Health::Worn) => (Medium, 0, 0, Latched),
+        // What had been called durable is gone: over as soon as it is seen, and not to be missed.
+        AlarmKey::VolumeWentBack(_) => (High, 0, 0, Latched),
+        // A statvfs that failed once is asked again; cleaning at ENOSPC goes on meanwhile.
+        AlarmKey::SpaceUnknown(_) => (Medium, 60, 0, Open),
+        // An answer to the person who asked for it; over when they act on it.
+        AlarmKey::SafeToRemove(_) => (Low, 0, 0, Open),
+        // As long as it is connected.
+        AlarmKey::DiskNotUsed(_) => (Low, 0, 0, Open),
         AlarmKey::VolumeRepaired(_) => (Medium, 0, 0, Latched),
-        AlarmKey::NothingRecords => (Critical, 0, 0, Latched),
+        // Not for a fault that passes: the rings bridge ten times as much.
+        AlarmKey::NothingRecords => (Critical, PASSING.as_secs(), 0, Latched),
         // A device without a battery clock waits that long for the network's time at every start.
         AlarmKey::ClockUntrusted => (Medium, 60, 0, Open),
         AlarmKey::ClockStepped => (Medium, 0, 0, Latched),

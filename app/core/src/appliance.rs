@@ -10,22 +10,30 @@
 //! written into a ledger comes before the command to close it.
 
 use crate::alarm::{AlarmKey, Alarms, Detail, MAX_ALARMS};
-use crate::camera::{Camera, Condition};
+use crate::camera::Camera;
 use crate::clock::{Clock, Look};
-use crate::effect::{Effect, Entry};
-use crate::event::{CameraEvent, Event, Fault, VolumeEvent};
+use crate::effect::{Effect, Entry, VolumeEffect};
+use crate::event::{CameraEvent, Event, Fault, Health, VolumeEvent};
+use crate::forecast::{Promise, Usage};
+use crate::load::Duty;
 use crate::recording::{MAX_ENTRIES, Recording};
 use crate::rng::Rng;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, Settings, VolumeIndex};
 use crate::time::{Mono, Now};
 use crate::volume::Volume;
+use crate::watch::{self, Watch};
 use core::time::Duration;
 use heapless::Vec;
 
-/// Most effects that one drain can give: the anchor, the entries, four opened gaps, a command, a status and a
-/// route for each camera, a command and a notice for each volume, each alarm once, the end.
-pub const MAX_EFFECTS: usize =
-    1 + MAX_ENTRIES + MAX_CAMERAS * (crate::account::MAX_POINTS + 3) + MAX_VOLUMES * 2 + MAX_ALARMS + 1;
+/// Most effects that one drain can give: the anchor, the entries, four opened gaps for each camera on each volume, a command, a
+/// status and a route for each camera, a command, a status and a forecast for each volume, each alarm once, the end.
+pub const MAX_EFFECTS: usize = 1
+    + MAX_ENTRIES
+    + MAX_CAMERAS * MAX_VOLUMES * crate::account::MAX_POINTS
+    + MAX_CAMERAS * 3
+    + MAX_VOLUMES * 3
+    + MAX_ALARMS
+    + 1;
 
 /// The core wants to be called this often at least: to see a clock that was set while nothing else happened, and
 /// as proof of life of the loop.
@@ -41,8 +49,11 @@ pub struct Appliance {
     cameras: Vec<Camera, MAX_CAMERAS>,
     volumes: Vec<Volume, MAX_VOLUMES>,
     recording: Recording,
+    /// What each volume will hold.
+    usages: Vec<Usage, MAX_VOLUMES>,
+    promise: Promise,
     alarms: Alarms,
-    shown: Shown,
+    watch: Watch,
     rng: Rng,
 }
 
@@ -57,15 +68,6 @@ enum Life {
     Over,
 }
 
-/// The conditions that the alarms know, so that only changes reach them.
-#[derive(Debug)]
-struct Shown {
-    cameras: Vec<Condition, MAX_CAMERAS>,
-    volumes: Vec<Option<Fault>, MAX_VOLUMES>,
-    nothing_records: bool,
-    untrusted: bool,
-}
-
 impl Appliance {
     /// A device that has not begun.
     pub fn new(settings: Settings) -> Self {
@@ -77,15 +79,12 @@ impl Appliance {
             life: Life::New,
             heartbeat: None,
             clock: Clock::new(&settings),
-            shown: Shown {
-                cameras: cameras.iter().map(|_| Condition::Well).collect(),
-                volumes: (0..volumes).map(|_| None).collect(),
-                nothing_records: false,
-                untrusted: false,
-            },
+            watch: Watch::new(cameras.len(), volumes),
             recording: Recording::new(nowhen, 0, 0),
             cameras,
-            volumes: (0..volumes).map(|_| Volume::new()).collect(),
+            volumes: settings.volumes.iter().map(|kind| Volume::new(*kind)).collect(),
+            usages: (0..volumes).map(|_| Usage::default()).collect(),
+            promise: Promise { retention: settings.retention, cleaning_starts: settings.cleaning_starts },
             alarms: Alarms::default(),
             rng: Rng::new(settings.seed),
         }
@@ -115,7 +114,7 @@ impl Appliance {
         if let Some(anchor) = self.clock.poll_effect() {
             return Some(Effect::SetAnchor(anchor));
         }
-        if let Some(entry) = self.recording.poll_entry(self.clock.anchor()) {
+        if let Some(entry) = self.recording.poll_entry(&self.volumes, self.clock.anchor()) {
             return Some(entry);
         }
         let routed = self.recording.target().is_some();
@@ -130,6 +129,11 @@ impl Appliance {
         for (index, volume) in (0u8..).zip(&mut self.volumes) {
             if let Some(effect) = volume.poll_effect() {
                 return Some(Effect::Volume(VolumeIndex(index), effect));
+            }
+        }
+        for (index, usage) in (0u8..).zip(&mut self.usages) {
+            if let Some(forecast) = usage.poll_effect() {
+                return Some(Effect::Volume(VolumeIndex(index), VolumeEffect::Forecast(forecast)));
             }
         }
         if let Some(notice) = self.alarms.poll_effect() {
@@ -148,13 +152,14 @@ impl Appliance {
         let heartbeat = self.heartbeat?;
         let cameras = self.cameras.iter().filter_map(Camera::deadline);
         let volumes = self.volumes.iter().filter_map(Volume::deadline);
+        let usages = self.usages.iter().filter_map(Usage::deadline);
         let route = match self.life {
             Life::Running => self.recording.deadline(&self.volumes),
             // At the end the routes stay as they are.
             Life::New | Life::StoppingCameras | Life::ClosingVolumes | Life::Leaving | Life::Over => None,
         };
         let others = [self.alarms.deadline(), route];
-        cameras.chain(volumes).chain(others.into_iter().flatten()).chain([heartbeat]).min()
+        cameras.chain(volumes).chain(usages).chain(others.into_iter().flatten()).chain([heartbeat]).min()
     }
 
     /// How many alarms were lost in this session, since more conditions held than [`MAX_ALARMS`].
@@ -166,7 +171,7 @@ impl Appliance {
         self.life = Life::Running;
         self.clock.start(now);
         self.recording = Recording::new(now, self.cameras.len(), self.volumes.len());
-        self.volumes.iter_mut().for_each(|volume| volume.open(now.mono));
+        self.volumes.iter_mut().for_each(|volume| volume.start(now.mono));
         self.cameras.iter_mut().for_each(|camera| camera.start(now.mono));
     }
 
@@ -192,7 +197,10 @@ impl Appliance {
             Event::Start | Event::Tick | Event::ClockSynchronised(_) => {}
             Event::Camera(index, event) => self.take_of_camera(now, index, event),
             Event::Volume(index, event) => self.take_of_volume(now, index, event),
-            Event::DiskLeftAlone { .. } | Event::DiskGone { .. } => {}
+            Event::DiskLeftAlone { disk, reason } => {
+                self.alarms.raise(now, AlarmKey::DiskNotUsed(disk), Detail::Disk(reason));
+            }
+            Event::DiskGone { disk } => self.alarms.clear(now.mono, &AlarmKey::DiskNotUsed(disk)),
             Event::Acknowledge(key) => self.alarms.acknowledge(&key),
             Event::Stop => {
                 if self.life == Life::Running {
@@ -211,7 +219,10 @@ impl Appliance {
                 self.alarms.raise(now, AlarmKey::TrackNotRecorded(index, track), Detail::None);
             }
             CameraEvent::Dropped { span, units, bytes: _ } => {
-                self.recording.dropped(index, span, self.clock.anchor());
+                let target =
+                    self.recording.target().and_then(|target| self.volumes.get(usize::from(target.0)));
+                let strained = target.is_some_and(Volume::is_strained);
+                self.recording.dropped(index, span, strained, self.clock.anchor());
                 self.alarms.occur(now, AlarmKey::FootageDropped(index), Detail::Units(u64::from(units)));
             }
             CameraEvent::Streaming { .. }
@@ -222,7 +233,11 @@ impl Appliance {
     }
 
     fn take_of_volume(&mut self, now: Now, index: VolumeIndex, event: VolumeEvent) {
-        let Some(volume) = self.volumes.get_mut(usize::from(index.0)) else { return };
+        let place = usize::from(index.0);
+        let duty = self.duty(index);
+        let (Some(volume), Some(usage)) = (self.volumes.get_mut(place), self.usages.get_mut(place)) else {
+            return;
+        };
         let anchor = self.clock.anchor();
         match event {
             VolumeEvent::Ready => {
@@ -230,7 +245,9 @@ impl Appliance {
                     let entry = Entry::VolumeFaulted { at: anchor.wall_at(mono), fault };
                     self.recording.enter(index, entry);
                 }
-                self.recording.volume_ready(index);
+                if volume.is_ready() {
+                    self.recording.volume_ready(index);
+                }
             }
             VolumeEvent::History { camera, covered_until, past } => {
                 let account = (index, camera);
@@ -240,42 +257,101 @@ impl Appliance {
                 let bytes = Detail::Bytes(segment_bytes.saturating_add(ledger_bytes));
                 self.alarms.occur(now, AlarmKey::VolumeRepaired(index), bytes);
             }
-            VolumeEvent::Stored { camera, span, frames: _, bytes: _ } => {
+            VolumeEvent::Stored { camera, span, frames: _, bytes } => {
                 if volume.is_writing() {
+                    volume.stored();
+                    usage.stored(bytes);
                     if let Some(camera) = self.cameras.get_mut(usize::from(camera.0)) {
                         camera.stored(now.mono, span, anchor);
                     }
                     self.recording.stored(index, camera, span, anchor);
                 }
             }
-            VolumeEvent::Faulted(fault) => {
-                volume.faulted(now.mono, fault);
-                self.tell_again(index);
+            VolumeEvent::Faulted(fault) => volume.faulted(now.mono, fault),
+            VolumeEvent::Closed => volume.closed(now.mono),
+            VolumeEvent::Detached => {
+                volume.detached(now.mono);
+                if volume.is_absent() {
+                    // Whatever was wrong with the disk went with it.
+                    watch::health(now, index, Health::Good, &mut self.alarms);
+                }
             }
-            VolumeEvent::Closed => {
-                volume.closed(now.mono);
-                self.tell_again(index);
+            VolumeEvent::Figures(figures) => {
+                let was_ready = volume.is_ready();
+                volume.figures(now.mono, &figures, duty);
+                usage.figures(figures);
+                if was_ready && !volume.is_ready() && volume.fault() == Some(Fault::Stuck) {
+                    self.recording.volume_stuck(index);
+                }
             }
+            VolumeEvent::Deleted { .. } => {
+                volume.deleted();
+                usage.deleted();
+            }
+            VolumeEvent::Exhausted { wanted, protected: _ } => {
+                volume.exhausted(wanted);
+                usage.exhausted(wanted);
+            }
+            VolumeEvent::WentBack => {
+                self.alarms.occur(now, AlarmKey::VolumeWentBack(index), Detail::None);
+            }
+            VolumeEvent::Unmounted => volume.unmounted(now.mono),
+            VolumeEvent::Health(health) => watch::health(now, index, health, &mut self.alarms),
             VolumeEvent::Attached
-            | VolumeEvent::Detached
             | VolumeEvent::Replaced
-            | VolumeEvent::Figures(_)
             | VolumeEvent::Released
+            | VolumeEvent::Eject
+            | VolumeEvent::Use => {
+                // The end has begun: nothing is opened or taken out any more.
+                if self.life == Life::Running {
+                    self.take_of_place(now, index, &event);
+                }
+            }
+        }
+    }
+
+    /// What brings a volume in or takes it out.
+    fn take_of_place(&mut self, now: Now, index: VolumeIndex, event: &VolumeEvent) {
+        let Some(volume) = self.volumes.get_mut(usize::from(index.0)) else { return };
+        match event {
+            VolumeEvent::Attached => {
+                if volume.is_absent() {
+                    self.recording.volume_attached(index, now);
+                }
+                volume.attached(now.mono);
+            }
+            VolumeEvent::Replaced => {
+                if volume.is_absent() {
+                    self.recording.volume_replaced(index);
+                }
+            }
+            VolumeEvent::Released => volume.released(now.mono),
+            VolumeEvent::Eject => volume.eject(now.mono),
+            VolumeEvent::Use => volume.reuse(now.mono),
+            VolumeEvent::Ready
+            | VolumeEvent::History { .. }
+            | VolumeEvent::Repaired { .. }
+            | VolumeEvent::Stored { .. }
+            | VolumeEvent::Faulted(_)
+            | VolumeEvent::Closed
+            | VolumeEvent::Detached
+            | VolumeEvent::Figures(_)
             | VolumeEvent::Deleted { .. }
             | VolumeEvent::Exhausted { .. }
             | VolumeEvent::WentBack
-            | VolumeEvent::Eject
-            | VolumeEvent::Use
             | VolumeEvent::Unmounted
             | VolumeEvent::Health(_) => {}
         }
     }
 
-    /// Not at the end: a volume that is closed takes no entries any more.
-    fn tell_again(&mut self, index: VolumeIndex) {
-        if self.life == Life::Running {
-            self.recording.volume_faulted(index);
+    /// What a volume is there for now.
+    fn duty(&self, index: VolumeIndex) -> Duty {
+        if self.recording.target() != Some(index) {
+            return Duty::Reserve;
         }
+        let able = |volume: &Volume| volume.is_ready() && !volume.is_barred();
+        let backed = (0u8..).zip(&self.volumes).any(|(other, volume)| other != index.0 && able(volume));
+        if backed { Duty::Backed } else { Duty::Alone }
     }
 
     /// Does what is due, then lets the machines that watch others follow.
@@ -293,7 +369,7 @@ impl Appliance {
             camera.advance(now.mono, &mut self.rng);
         }
         if self.life != Life::Running {
-            self.volumes.iter_mut().for_each(Volume::rest);
+            self.volumes.iter_mut().for_each(|volume| volume.rest(now.mono));
         }
         self.volumes.iter_mut().for_each(|volume| volume.advance(now.mono));
         if self.life == Life::Running {
@@ -301,13 +377,14 @@ impl Appliance {
                 self.cameras.iter_mut().for_each(Camera::volume_lost);
             }
             self.recording.follow(now.mono, &self.cameras, &self.volumes);
-            self.watch_cameras(now);
+            let routed = self.recording.target().is_some();
+            self.watch.cameras(now, &self.cameras, routed, &mut self.alarms);
         }
         if self.life == Life::StoppingCameras && self.cameras.iter().all(Camera::is_stopped) {
             self.life = Life::ClosingVolumes;
             self.volumes.iter_mut().for_each(|volume| volume.close(now.mono));
         }
-        self.watch_volumes(now);
+        self.look_at_volumes(now);
         self.alarms.advance(now.mono);
         if self.life == Life::ClosingVolumes && self.volumes.iter().all(Volume::is_over) {
             self.life = Life::Leaving;
@@ -315,60 +392,22 @@ impl Appliance {
         }
     }
 
-    fn watch_cameras(&mut self, now: Now) {
-        let routed = self.recording.target().is_some();
-        for ((index, camera), shown) in (0u8..).zip(&self.cameras).zip(&mut self.shown.cameras) {
-            let condition = camera.condition(routed);
-            if *shown == condition {
-                continue;
+    fn look_at_volumes(&mut self, now: Now) {
+        let target = self.recording.target();
+        for ((index, volume), usage) in (0u8..).zip(&mut self.volumes).zip(&mut self.usages) {
+            if target.is_some_and(|target| target.0 != index) {
+                volume.stand_by();
             }
-            let key = |condition| match condition {
-                Condition::Well => None,
-                Condition::Lost(_) => Some(AlarmKey::CameraLost(CameraIndex(index))),
-                Condition::Refused(_) => Some(AlarmKey::CameraAccess(CameraIndex(index))),
-            };
-            if let Some(before) = key(*shown).filter(|before| Some(before) != key(condition).as_ref()) {
-                self.alarms.clear(now.mono, &before);
+            if volume.is_absent() || volume.is_ejected() {
+                usage.forget();
             }
-            if let Some(key) = key(condition) {
-                self.alarms.raise(now, key, condition.detail());
-            }
-            *shown = condition;
+            usage.advance(now.mono, volume.is_ready(), &self.promise);
         }
-    }
-
-    fn watch_volumes(&mut self, now: Now) {
-        for ((index, volume), shown) in (0u8..).zip(&self.volumes).zip(&mut self.shown.volumes) {
-            let fault = volume.fault();
-            if *shown == fault {
-                continue;
-            }
-            let key = AlarmKey::VolumeFaulted(VolumeIndex(index));
-            match fault {
-                Some(fault) => self.alarms.raise(now, key, Detail::Volume(fault)),
-                None => self.alarms.clear(now.mono, &key),
-            }
-            *shown = fault;
+        self.watch.volumes(now, &self.volumes, &self.usages, &mut self.alarms);
+        if self.life == Life::Running {
+            let takes = |volume: &Volume| volume.is_ready() || volume.is_hopeful(now.mono);
+            self.watch.nothing_records(now, !self.volumes.iter().any(takes), &mut self.alarms);
         }
-        let takes = |volume: &Volume| volume.ready_since().is_some() || volume.is_hopeful();
-        let nothing = !self.volumes.iter().any(takes);
-        if self.life == Life::Running && nothing != self.shown.nothing_records {
-            self.shown.nothing_records = nothing;
-            self.alarms.set(now, AlarmKey::NothingRecords, nothing);
-        }
-        let untrusted = !self.clock.anchor().trusted;
-        if untrusted != self.shown.untrusted {
-            self.shown.untrusted = untrusted;
-            self.alarms.set(now, AlarmKey::ClockUntrusted, untrusted);
-        }
-    }
-}
-
-impl Condition {
-    const fn detail(self) -> Detail {
-        match self {
-            Condition::Well | Condition::Lost(None) => Detail::None,
-            Condition::Lost(Some(failure)) | Condition::Refused(failure) => Detail::Camera(failure),
-        }
+        self.watch.untrusted(now, !self.clock.anchor().trusted, &mut self.alarms);
     }
 }

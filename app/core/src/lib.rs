@@ -75,12 +75,16 @@
 //! | `appliance.rs` | who is told of an event, the order of effects, the end in good order |
 //! | `camera.rs` | when a camera is connected, given up, tried again |
 //! | `ladder.rs` | how long a failed camera waits |
-//! | `volume.rs` | when a volume is opened, closed, tried again |
+//! | `volume/` | when a volume is opened, closed, ejected, tried again |
+//! | `treatment.rs` | what is done about each fault of a volume |
+//! | `load.rs` | whether a volume takes the load |
+//! | `forecast.rs` | how long a volume lasts, and whether that is as long as configured |
 //! | `disk.rs` | which of the disks that come are ours to write to |
 //! | `recording.rs` | which volume takes the footage |
 //! | `retention.rs` | which segment is deleted next, by which rule |
 //! | `account.rs` | until when a camera's footage is durable on a volume, and why it is missing since |
 //! | `alarm.rs` | what a person is to know, and for how long |
+//! | `watch.rs` | which conditions of cameras and volumes the alarms hear of |
 //! | `clock.rs` | which wall time footage gets, and whether it is believed |
 //! | `rng.rs` | chance, from a seed |
 #![no_std]
@@ -94,12 +98,16 @@ mod clock;
 pub mod disk;
 pub mod effect;
 pub mod event;
+mod forecast;
 mod ladder;
+mod load;
 mod recording;
 pub mod retention;
 mod rng;
 pub mod settings;
 pub mod time;
+mod treatment;
 mod volume;
+mod watch;
 
 pub use appliance::{Appliance, MAX_EFFECTS};

@@ -3,8 +3,9 @@
 //! Words: the **target** is the volume that takes the footage of all cameras now; a volume is **preferred** over
 //! those after it in the settings.
 //!
-//! Routing: the first ready volume in order. When another fails, the next ready one takes over at once; a
-//! preferred one that comes back has to be ready for 30 s first, or a loose plug would cut footage to pieces.
+//! Routing: the first ready volume in order, one that is barred (was full, was too slow) after all others. When the target
+//! fails, the next ready one takes over at once; a preferred one that comes back has to be ready for 30 s first, or a loose plug
+//! would cut footage to pieces. A target that is ejected keeps the footage until it is closed, unless another one is ready.
 //!
 //! Accounts: one for each camera and volume (see [`crate::account`]), since a disk has to tell the truth by itself when
 //! it is taken elsewhere. Why footage is missing on a volume is, in this order: it goes to another volume; the
@@ -105,11 +106,30 @@ impl Recording {
         }
     }
 
-    /// A volume failed in use or was not opened: what it was told is told again when it is back.
-    pub(crate) fn volume_faulted(&mut self, volume: VolumeIndex) {
+    /// A disk came to this place: unless one was known there before, what is owed to it begins now.
+    pub(crate) fn volume_attached(&mut self, volume: VolumeIndex, now: Now) {
+        if self.volumes.get(usize::from(volume.0)) != Some(&Acquaintance::New) {
+            return;
+        }
         for books in &mut self.cameras {
             if let Some(account) = books.accounts.get_mut(usize::from(volume.0)) {
-                account.tell_again();
+                *account = Account::new(now.mono, now.wall);
+            }
+        }
+    }
+
+    /// What comes to this place next is another volume.
+    pub(crate) fn volume_replaced(&mut self, volume: VolumeIndex) {
+        if let Some(acquaintance) = self.volumes.get_mut(usize::from(volume.0)) {
+            *acquaintance = Acquaintance::New;
+        }
+    }
+
+    /// A volume that had been slow does not answer at all.
+    pub(crate) fn volume_stuck(&mut self, volume: VolumeIndex) {
+        for books in &mut self.cameras {
+            if let Some(account) = books.accounts.get_mut(usize::from(volume.0)) {
+                account.recast_slow_as_stuck();
             }
         }
     }
@@ -135,14 +155,16 @@ impl Recording {
         }
     }
 
-    /// The ring dropped footage of a camera. Where a lasting cause is known, that one is why it was full.
-    pub(crate) fn dropped(&mut self, camera: CameraIndex, span: Span, anchor: &Anchor) {
+    /// The ring dropped footage of a camera. Where a lasting cause is known, that one is why it was full. `strained`:
+    /// the target was seen to be too slow.
+    pub(crate) fn dropped(&mut self, camera: CameraIndex, span: Span, strained: bool, anchor: &Anchor) {
+        let cause = if strained { Cause::Volume(Fault::TooSlow) } else { Cause::RingOverflow };
         let target = self.target;
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         for (index, account) in books.accounts.iter_mut().enumerate() {
             let concerned = target.is_none_or(|target| usize::from(target.0) == index);
             if concerned && account.standing().is_none() {
-                account.note(mono_at(anchor, span.from), Cause::RingOverflow);
+                account.note(mono_at(anchor, span.from), cause);
             }
         }
     }
@@ -161,18 +183,25 @@ impl Recording {
 
     /// Chooses the target; true if the one before can take no more.
     pub(crate) fn choose(&mut self, now: Mono, volumes: &[Volume]) -> bool {
-        let since = |index: VolumeIndex| volumes.get(usize::from(index.0)).and_then(Volume::ready_since);
+        let is = |index: VolumeIndex, what: fn(&Volume) -> bool| {
+            volumes.get(usize::from(index.0)).is_some_and(what)
+        };
         let ready = |proven: bool| {
-            let mut ready =
-                (0u8..).zip(volumes).filter_map(|(i, v)| Some((VolumeIndex(i), v.ready_since()?)));
-            ready.find(|(_, since)| !proven || now.since(*since) >= PROVEN).map(|(index, _)| index)
+            let ready = (0u8..).zip(volumes).filter(|(_, volume)| {
+                volume.ready_since().is_some_and(|since| !proven || now.since(since) >= PROVEN)
+            });
+            ready.map(|(index, _)| VolumeIndex(index)).min_by_key(|index| rank(*index, volumes))
         };
-        let current = self.target.filter(|target| since(*target).is_some());
-        let lost = self.target.is_some() && current.is_none();
+        let current = self.target.filter(|target| is(*target, Volume::is_ready));
+        let leaving = self.target.filter(|target| is(*target, Volume::is_leaving));
         let target = match current {
-            Some(current) => ready(true).filter(|index| *index < current).or(Some(current)),
-            None => ready(false),
+            Some(current) => {
+                let better = |index: &VolumeIndex| rank(*index, volumes) < rank(current, volumes);
+                ready(true).filter(better).or(Some(current))
+            }
+            None => ready(false).or(leaving),
         };
+        let lost = self.target.is_some() && current.is_none() && (leaving.is_none() || target != leaving);
         if target != self.target {
             self.target = target;
             self.cameras.iter_mut().for_each(|books| books.delivering = None);
@@ -183,8 +212,10 @@ impl Recording {
     /// When a preferred volume will have proved itself.
     pub(crate) fn deadline(&self, volumes: &[Volume]) -> Option<Mono> {
         let target = self.target?;
-        let preferred = volumes.iter().take(usize::from(target.0));
-        preferred.filter_map(Volume::ready_since).map(|since| since + PROVEN).min()
+        let better = (0u8..)
+            .zip(volumes)
+            .filter(|(index, _)| rank(VolumeIndex(*index), volumes) < rank(target, volumes));
+        better.filter_map(|(_, volume)| volume.ready_since()).map(|since| since + PROVEN).min()
     }
 
     /// Brings the standing cause of every account up to date.
@@ -192,13 +223,17 @@ impl Recording {
         for (books, camera) in self.cameras.iter_mut().zip(cameras) {
             let absence = camera.absence();
             for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
+                if !volume.is_ready() {
+                    // What its ledger was told may not have reached it.
+                    account.tell_again();
+                }
                 if books.delivering.is_some_and(|delivering| delivering.0 != index) {
+                    account.stand(now, Some(Cause::OnAnotherVolume));
                     continue;
                 }
-                match (absence, volume.fault()) {
+                match (absence, volume.cause()) {
                     (Some(absence), _) => account.stand(absence.since, Some(absence.cause)),
-                    (None, Some(fault)) => account.stand(now, Some(Cause::Volume(fault))),
-                    (None, None) => account.stand(now, None),
+                    (None, cause) => account.stand(now, cause),
                 }
             }
         }
@@ -209,17 +244,19 @@ impl Recording {
         !self.entries.is_empty()
     }
 
-    /// The next entry for a ledger.
-    pub(crate) fn poll_entry(&mut self, anchor: &Anchor) -> Option<Effect> {
+    /// The next entry for a ledger. A volume in reserve is told too why it holds nothing: it may be read, or
+    /// never be used again, before footage closes the gap.
+    pub(crate) fn poll_entry(&mut self, volumes: &[Volume], anchor: &Anchor) -> Option<Effect> {
         if let Some((volume, entry)) = self.entries.pop_front() {
             return Some(Effect::Account(volume, entry));
         }
-        let volume = self.target?;
-        for (index, books) in (0u8..).zip(&mut self.cameras) {
-            let opened = books.accounts.get_mut(usize::from(volume.0)).and_then(|a| a.poll_opened(anchor));
-            if let Some((from, cause)) = opened {
-                let entry = Entry::GapOpened { camera: CameraIndex(index), from, cause };
-                return Some(Effect::Account(volume, entry));
+        for (camera, books) in (0u8..).zip(&mut self.cameras) {
+            for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
+                let opened = if volume.is_ready() { account.poll_opened(anchor) } else { None };
+                if let Some((from, cause)) = opened {
+                    let entry = Entry::GapOpened { camera: CameraIndex(camera), from, cause };
+                    return Some(Effect::Account(VolumeIndex(index), entry));
+                }
             }
         }
         None
@@ -236,4 +273,9 @@ impl Recording {
     fn account(&mut self, camera: CameraIndex, volume: VolumeIndex) -> Option<&mut Account> {
         self.cameras.get_mut(usize::from(camera.0))?.accounts.get_mut(usize::from(volume.0))
     }
+}
+
+/// The order in which volumes are preferred.
+fn rank(index: VolumeIndex, volumes: &[Volume]) -> (bool, VolumeIndex) {
+    (volumes.get(usize::from(index.0)).is_none_or(Volume::is_barred), index)
 }

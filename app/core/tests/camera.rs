@@ -38,9 +38,10 @@ fn a_camera_that_works_is_told_from_connecting_to_recording() {
         "0.0 cam0 connect Tcp #0",
         "0.0 cam0 is Connecting",
         "0.0 vol0 Open",
+        "0.0 vol0 is Opening",
     ]);
     world.volume(0, VolumeEvent::Ready);
-    world.expect(&["0.0 ledger0: cam0 open 0.0 Starting", "0.0 cam0 to vol0"]);
+    world.expect(&["0.0 ledger0: cam0 open 0.0 Starting", "0.0 cam0 to vol0", "0.0 vol0 is Ready"]);
     world.at(1.0);
     world.streaming();
     world.expect(&["1.0 cam0 is Waiting"]);
@@ -294,7 +295,7 @@ fn a_camera_without_a_volume_is_held_not_dropped() {
     world.volume(0, VolumeEvent::Ready);
     world.expect_of(" is ", &["4.0 cam0 is Waiting"]);
     world.stored(2.0, 4.0);
-    world.expect_of(" is ", &["4.0 cam0 is Recording"]);
+    world.expect_of(" is ", &["4.0 cam0 is Recording", "4.0 vol0 is Ready"]);
 }
 
 #[test]

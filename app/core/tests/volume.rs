@@ -1,64 +1,81 @@
-//! A volume: opening, faults, retries, and the end in good order.
+//! A volume: opening, faults, retries.
 
 mod world;
 
-use holdfast_core::event::{CameraEvent, Event, Failure, Fault, VolumeEvent};
-use holdfast_core::settings::TransportChoice;
+use holdfast_core::event::{Fault, VolumeEvent};
+use holdfast_core::settings::{TransportChoice, VolumeKind};
 use world::{World, settings};
 
-fn without_cameras(volumes: u8) -> World {
-    let mut world = World::started(settings(0, volumes, TransportChoice::Auto));
-    world.expect_of("vol", &(0..volumes).map(|v| format!("0.0 vol{v} Open")).collect::<Vec<_>>().each());
+fn without_cameras() -> World {
+    let mut world = World::started(settings(0, 1, TransportChoice::Auto));
+    world.expect_of("vol", &["0.0 vol0 Open", "0.0 vol0 is Opening"]);
     world
 }
 
-trait Each {
-    fn each(&self) -> Vec<&str>;
-}
-
-impl Each for Vec<String> {
-    fn each(&self) -> Vec<&str> {
-        self.iter().map(String::as_str).collect()
-    }
-}
-
-#[test]
-fn a_volume_that_fails_is_tried_again_after_2_4_8_16_and_each_30_seconds() {
-    let mut world = without_cameras(1);
-    for wait in [2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0] {
+/// The waits from each of these facts to the next attempt; each fact is told as soon as the volume is opened.
+fn waits(world: &mut World, facts: &[&[VolumeEvent]]) -> Vec<f64> {
+    let waits = facts.iter().map(|facts| {
+        for fact in *facts {
+            world.volume(0, fact.clone());
+        }
+        let from = world.secs();
         world.forget();
-        let due = world.secs() + wait;
-        world.fault(0, Fault::Missing);
-        world.expect_of(
-            "faulted until",
-            &[&format!("{:.1} vol0 is faulted until {due:.1}: Missing", due - wait)],
-        );
-        world.at(due - 0.1);
-        world.expect_of("Open", &[]);
-        world.at(due);
-        world.expect(&[&format!("{due:.1} vol0 Open")]);
-    }
+        while !world.lines().iter().any(|line| line.ends_with("vol0 Open")) {
+            let wake = world.core.poll_timeout().expect("it runs");
+            world.until(wake);
+            assert!(world.secs() - from < 400.0, "never tried again");
+        }
+        (world.secs() - from) * 1000.0
+    });
+    waits.map(|wait| wait.round() / 1000.0).collect()
+}
+
+const FAILS: &[VolumeEvent] = &[VolumeEvent::Faulted(Fault::Io)];
+const OPENS_AND_FAILS: &[VolumeEvent] = &[VolumeEvent::Ready, VolumeEvent::Faulted(Fault::Io)];
+
+#[test]
+fn a_volume_that_cannot_be_opened_is_tried_each_2_seconds_for_ever() {
+    let mut world = without_cameras();
+    let found = waits(&mut world, &[FAILS; 400]);
+    assert!(found.iter().all(|wait| *wait == 2.0), "{found:?}");
 }
 
 #[test]
-fn only_half_a_minute_of_service_makes_the_waits_short_again() {
-    for (case, service, wait) in [("29 s do not", 29.0, 4.0), ("30 s do", 30.0, 2.0)] {
-        let mut world = without_cameras(1);
-        world.fault(0, Fault::Again);
-        world.at(2.0);
+fn one_that_opens_and_fails_again_and_again_is_tried_after_2_2_4_8_16_and_each_30_seconds() {
+    let mut world = without_cameras();
+    let found = waits(&mut world, &[OPENS_AND_FAILS; 8]);
+    assert_eq!(found, [2.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0]);
+}
+
+#[test]
+fn an_attempt_that_fails_in_between_does_not_lengthen_the_waits() {
+    let mut world = without_cameras();
+    let facts = [OPENS_AND_FAILS, OPENS_AND_FAILS, FAILS, OPENS_AND_FAILS, FAILS, FAILS, OPENS_AND_FAILS];
+    assert_eq!(waits(&mut world, &facts), [2.0, 2.0, 2.0, 4.0, 2.0, 2.0, 8.0]);
+}
+
+#[test]
+fn half_a_minute_of_readiness_or_anything_durable_makes_the_waits_short_again() {
+    for (case, ready_for, stores, wait) in [
+        ("29 s without footage do not", 29.0, false, 8.0),
+        ("30 s do", 30.0, false, 2.0),
+        ("footage does", 1.0, true, 2.0),
+    ] {
+        let mut world = World::one();
+        waits(&mut world, &[OPENS_AND_FAILS; 3]);
         world.volume(0, VolumeEvent::Ready);
-        world.at(2.0 + service);
-        world.forget();
-        world.fault(0, Fault::Io);
-        let (at, until) = (2.0 + service, 2.0 + service + wait);
-        let lines = world.lines();
-        assert_eq!(lines[0], format!("{at:.1} vol0 is faulted until {until:.1}: Io"), "{case}");
+        let at = world.secs();
+        world.at(at + ready_for);
+        if stores {
+            world.stored(0.0, 1.0);
+        }
+        assert_eq!(waits(&mut world, &[FAILS]), [wait], "{case}");
     }
 }
 
 #[test]
 fn an_opening_that_hangs_is_abandoned_after_a_minute_and_tried_again() {
-    let mut world = without_cameras(1);
+    let mut world = without_cameras();
     world.at(59.9);
     world.expect_of("vol0", &[]);
     world.at(60.0);
@@ -70,8 +87,57 @@ fn an_opening_that_hangs_is_abandoned_after_a_minute_and_tried_again() {
 }
 
 #[test]
+fn a_writer_that_ended_at_last_is_an_occasion_to_try_at_once() {
+    let mut world = without_cameras();
+    world.at(60.0);
+    world.forget();
+    world.at(60.7);
+    world.volume(0, VolumeEvent::Released);
+    world.expect_of("Open", &["60.7 vol0 Open"]);
+    world.volume(0, VolumeEvent::Released);
+    world.expect_of("Open", &[]);
+}
+
+#[test]
+fn a_path_is_tried_at_once_when_something_is_mounted_there() {
+    let mut world = without_cameras();
+    world.fault(0, Fault::NotMounted);
+    world.at(0.3);
+    world.forget();
+    world.volume(0, VolumeEvent::Attached);
+    world.expect_of("Open", &["0.3 vol0 Open"]);
+}
+
+#[test]
+fn a_path_whose_mount_goes_is_missing_and_tried_again() {
+    let mut world = World::recording();
+    world.volume(0, VolumeEvent::Detached);
+    world.expect_of("vol0", &["2.0 vol0 Abandon", "2.0 vol0 is faulted until 4.0: Missing"]);
+    world.at(4.0);
+    world.expect_of("Open", &["4.0 vol0 Open"]);
+}
+
+#[test]
+fn a_fault_is_told_once_however_often_it_is_met() {
+    let mut world = World::recording();
+    let mut told = 0;
+    while world.secs() < 7200.0 {
+        world.fault(0, Fault::Io);
+        let next = world.secs() + 2.0;
+        world.at(next);
+        told += world.lines().iter().filter(|line| line.contains("vol0 is")).count();
+    }
+    assert_eq!(told, 1);
+    world.fault(0, Fault::Missing);
+    world.expect_of(
+        "vol0 is",
+        &[&format!("{0:.1} vol0 is faulted until {1:.1}: Missing", world.secs(), world.secs() + 2.0)],
+    );
+}
+
+#[test]
 fn a_fault_in_use_is_told_to_the_ledger_once_it_takes_data_again() {
-    let mut world = without_cameras(1);
+    let mut world = without_cameras();
     world.volume(0, VolumeEvent::Ready);
     world.at(5.0);
     world.fault(0, Fault::Io);
@@ -84,118 +150,21 @@ fn a_fault_in_use_is_told_to_the_ledger_once_it_takes_data_again() {
 }
 
 #[test]
+fn a_disk_s_ledger_is_told_that_it_was_pulled() {
+    let mut world = World::recording_on(&[VolumeKind::Disk]);
+    world.volume(0, VolumeEvent::Detached);
+    world.at(7.0);
+    world.volume(0, VolumeEvent::Attached);
+    world.forget();
+    world.volume(0, VolumeEvent::Ready);
+    world.expect_of("faulted ", &["7.0 ledger0: faulted 2.0 Missing"]);
+}
+
+#[test]
 fn an_end_that_nobody_asked_for_is_a_fault() {
-    let mut world = without_cameras(1);
+    let mut world = without_cameras();
     world.volume(0, VolumeEvent::Ready);
     world.forget();
     world.volume(0, VolumeEvent::Closed);
     world.expect_of("vol0", &["0.0 vol0 is faulted until 2.0: Other(0)"]);
-}
-
-#[test]
-fn stop_disconnects_then_closes_then_finishes() {
-    let mut world = World::recording();
-    world.tell(Event::Stop);
-    world.expect(&["2.0 cam0 disconnect", "2.0 cam0 is Stopped"]);
-    world.tell(Event::Stop);
-    world.expect(&[]);
-    world.camera(0, CameraEvent::TornDown);
-    world.expect(&["2.0 vol0 Close"]);
-    world.stored(2.0, 2.4);
-    world.volume(0, VolumeEvent::Closed);
-    world.expect(&["2.0 finished"]);
-    assert_eq!(world.core.poll_timeout(), None);
-    world.tell(Event::Start);
-    world.tell(Event::Stop);
-    world.expect(&[]);
-}
-
-#[test]
-fn a_hole_found_while_closing_is_still_told() {
-    let mut world = World::recording();
-    world.tell(Event::Stop);
-    world.camera(0, CameraEvent::TornDown);
-    world.forget();
-    world.stored(2.5, 3.0);
-    world.expect(&["2.0 ledger0: cam0 gap 2.0..2.5 Lost"]);
-}
-
-#[test]
-fn a_volume_that_failed_is_not_tried_again_while_cameras_are_let_go() {
-    let mut world = World::recording();
-    world.fault(0, Fault::Io);
-    world.tell(Event::Stop);
-    world.forget();
-    world.at(8.0);
-    world.expect(&["8.0 finished"]);
-}
-
-#[test]
-fn stop_waits_for_nobody_longer_than_sixteen_seconds() {
-    let mut world = World::recording();
-    world.tell(Event::Stop);
-    world.at(7.9);
-    world.expect_of("vol0", &[]);
-    world.at(8.0);
-    world.expect(&["8.0 vol0 Close"]);
-    world.at(17.9);
-    world.expect(&[]);
-    world.at(18.0);
-    world.expect(&[
-        "18.0 vol0 Abandon",
-        "18.0 alarm VolumeFaulted(VolumeIndex(0)) Unacknowledged x1 Volume(Stuck)",
-        "18.0 finished",
-    ]);
-}
-
-#[test]
-fn stop_works_from_every_state() {
-    type Prepare = fn(&mut World);
-    let cases: [(&str, Prepare, &[&str]); 6] = [
-        ("before anything answered", |_| {}, &["cam0 disconnect", "vol0 Close"]),
-        ("while tearing down", |w| w.fail(Failure::Bye), &["vol0 Close"]),
-        (
-            "while backing off",
-            |w| {
-                w.fail(Failure::Unauthorized);
-                w.camera(0, CameraEvent::TornDown);
-            },
-            &["vol0 Close"],
-        ),
-        ("while waiting for video", World::streaming, &["cam0 disconnect", "vol0 Close"]),
-        ("with a faulted volume", |w| w.fault(0, Fault::Missing), &["cam0 disconnect"]),
-        (
-            "while recording",
-            |w| {
-                w.volume(0, VolumeEvent::Ready);
-                w.record(0.0, 1.0)
-            },
-            &["cam0 disconnect", "vol0 Close"],
-        ),
-    ];
-    for (case, prepare, expected) in cases {
-        let mut world = World::one();
-        prepare(&mut world);
-        world.forget();
-        world.tell(Event::Stop);
-        world.camera(0, CameraEvent::TornDown);
-        world.volume(0, VolumeEvent::Closed);
-        let lines = world.lines();
-        let done: Vec<_> = lines.iter().map(|l| l.split_once(' ').expect("a moment").1).collect();
-        let commands: Vec<_> = done.iter().filter(|l| expected.contains(*l)).copied().collect();
-        assert_eq!(commands, expected, "{case}: {lines:?}");
-        assert_eq!(done.last(), Some(&"finished"), "{case}: {lines:?}");
-        let forbidden = ["connect ", "Open"];
-        assert!(!done.iter().any(|l| forbidden.iter().any(|f| l.contains(f))), "{case}: {lines:?}");
-    }
-}
-
-#[test]
-fn stop_before_start_only_finishes() {
-    let mut world = World::silent(settings(2, 2, TransportChoice::Auto));
-    world.tell(Event::Tick);
-    assert_eq!(world.core.poll_timeout(), None);
-    world.tell(Event::Stop);
-    world.tell(Event::Start);
-    world.expect(&["0.0 finished"]);
 }

@@ -6,7 +6,7 @@ use core::time::Duration;
 use holdfast_core::Appliance;
 use holdfast_core::alarm::AlarmNotice;
 use holdfast_core::effect::{CameraEffect, CameraStatus, Effect, Entry, VolumeEffect, VolumeStatus};
-use holdfast_core::event::{CameraEvent, Event, Failure, Fault, Label, Past, VolumeEvent};
+use holdfast_core::event::{CameraEvent, Event, Failure, Fault, Label, Past, VolumeEvent, VolumeFigures};
 use holdfast_core::retention::Rules;
 use holdfast_core::settings::{
     CameraIndex, CameraSettings, Settings, TransportChoice, VolumeIndex, VolumeKind,
@@ -32,6 +32,11 @@ pub fn settings(cameras: usize, volumes: u8, transport: TransportChoice) -> Sett
         clock_floor: Wall::from_secs(1_700_000_000),
         seed: 7,
     }
+}
+
+/// One camera, and these places for volumes.
+pub fn places(kinds: &[VolumeKind]) -> Settings {
+    Settings { volumes: kinds.iter().copied().collect(), ..settings(1, 0, TransportChoice::Auto) }
 }
 
 /// Seconds of a story as a wall time.
@@ -127,6 +132,36 @@ impl World {
     pub fn history(&mut self, volume: u8, until: f64, past: Past) {
         let covered_until = wall(until);
         self.volume(volume, VolumeEvent::History { camera: CameraIndex(0), covered_until, past });
+    }
+
+    /// One camera that records since second 1 on the first of these places, the others ready in reserve; all effects
+    /// forgotten.
+    pub fn recording_on(kinds: &[VolumeKind]) -> Self {
+        let mut world = Self::started(places(kinds));
+        for (index, kind) in (0u8..).zip(kinds) {
+            if *kind == VolumeKind::Disk {
+                world.volume(index, VolumeEvent::Attached);
+            }
+            world.volume(index, VolumeEvent::Ready);
+        }
+        world.at(1.0);
+        world.record(1.0, 2.0);
+        world.forget();
+        world
+    }
+
+    /// Figures of a volume at work: a call under way, how full the fullest ring is.
+    pub fn load(&mut self, volume: u8, busy: f64, fill: u8) {
+        let busy = Duration::from_secs_f64(busy);
+        let (free, total) = (Some(1 << 40), Some(1 << 41));
+        let figures = VolumeFigures { busy, fill, free, total, ..VolumeFigures::default() };
+        self.volume(volume, VolumeEvent::Figures(figures));
+    }
+
+    /// Figures of a volume without load: what is free, of a terabyte.
+    pub fn space(&mut self, volume: u8, free: Option<u64>) {
+        let figures = VolumeFigures { free, total: Some(1 << 40), ..VolumeFigures::default() };
+        self.volume(volume, VolumeEvent::Figures(figures));
     }
 
     /// The camera connects, then video comes and is stored each second from `from` (which is now) to `to`.

@@ -1,0 +1,143 @@
+//! Which conditions the alarms hear of: looks at the machines after each event, and passes changes on.
+
+use crate::alarm::{AlarmKey, Alarms, Detail};
+use crate::camera::{Camera, Condition};
+use crate::event::{Fault, Health};
+use crate::forecast::Usage;
+use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
+use crate::time::Now;
+use crate::volume::Volume;
+use core::time::Duration;
+use heapless::Vec;
+
+/// The conditions that the alarms know, so that only changes reach them.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    cameras: Vec<Condition, MAX_CAMERAS>,
+    volumes: Vec<Sight, MAX_VOLUMES>,
+    nothing_records: bool,
+    untrusted: bool,
+}
+
+/// A volume as the alarms know it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sight {
+    fault: Option<Fault>,
+    slow: bool,
+    exhausted: bool,
+    short: Option<Duration>,
+    space_unknown: bool,
+    ejected: bool,
+}
+
+impl Watch {
+    /// Nothing seen yet, of this many cameras and volumes.
+    pub(crate) fn new(cameras: usize, volumes: usize) -> Self {
+        Watch {
+            cameras: (0..cameras).map(|_| Condition::Well).collect(),
+            volumes: (0..volumes).map(|_| Sight::default()).collect(),
+            nothing_records: false,
+            untrusted: false,
+        }
+    }
+
+    /// Looks at the cameras. `routed`: a volume takes their footage.
+    pub(crate) fn cameras(&mut self, now: Now, cameras: &[Camera], routed: bool, alarms: &mut Alarms) {
+        for ((index, camera), shown) in (0u8..).zip(cameras).zip(&mut self.cameras) {
+            let condition = camera.condition(routed);
+            if *shown == condition {
+                continue;
+            }
+            let key = |condition| match condition {
+                Condition::Well => None,
+                Condition::Lost(_) => Some(AlarmKey::CameraLost(CameraIndex(index))),
+                Condition::Refused(_) => Some(AlarmKey::CameraAccess(CameraIndex(index))),
+            };
+            if let Some(before) = key(*shown).filter(|before| Some(before) != key(condition).as_ref()) {
+                alarms.clear(now.mono, &before);
+            }
+            if let Some(key) = key(condition) {
+                alarms.raise(now, key, condition.detail());
+            }
+            *shown = condition;
+        }
+    }
+
+    /// Looks at the volumes.
+    pub(crate) fn volumes(&mut self, now: Now, volumes: &[Volume], usages: &[Usage], alarms: &mut Alarms) {
+        for (((index, volume), usage), shown) in (0u8..).zip(volumes).zip(usages).zip(&mut self.volumes) {
+            let sight = Sight {
+                fault: volume.fault(),
+                slow: volume.is_strained(),
+                exhausted: usage.is_exhausted(),
+                short: usage.short(),
+                space_unknown: usage.is_space_unknown(),
+                ejected: volume.is_ejected(),
+            };
+            if *shown != sight {
+                shown.tell(now, VolumeIndex(index), &sight, alarms);
+                *shown = sight;
+            }
+        }
+    }
+
+    /// Whether nothing records at all.
+    pub(crate) fn nothing_records(&mut self, now: Now, nothing: bool, alarms: &mut Alarms) {
+        if nothing != self.nothing_records {
+            self.nothing_records = nothing;
+            alarms.set(now, AlarmKey::NothingRecords, nothing);
+        }
+    }
+
+    /// Whether the wall clock is not to be trusted.
+    pub(crate) fn untrusted(&mut self, now: Now, untrusted: bool, alarms: &mut Alarms) {
+        if untrusted != self.untrusted {
+            self.untrusted = untrusted;
+            alarms.set(now, AlarmKey::ClockUntrusted, untrusted);
+        }
+    }
+}
+
+impl Sight {
+    fn tell(&self, now: Now, index: VolumeIndex, seen: &Sight, alarms: &mut Alarms) {
+        let key = |fault: Option<Fault>| fault.map(|fault| AlarmKey::fault(index, fault));
+        if let Some(before) = key(self.fault).filter(|before| Some(before) != key(seen.fault).as_ref()) {
+            alarms.clear(now.mono, &before);
+        }
+        if let Some(fault) = seen.fault.filter(|fault| self.fault != Some(*fault)) {
+            alarms.raise(now, AlarmKey::fault(index, fault), Detail::Volume(fault));
+        }
+        match seen.short {
+            Some(holds) => {
+                alarms.raise(now, AlarmKey::RetentionShort(index), Detail::Seconds(holds.as_secs()))
+            }
+            None => alarms.clear(now.mono, &AlarmKey::RetentionShort(index)),
+        }
+        for (key, before, holds) in [
+            (AlarmKey::VolumeSlow(index), self.slow, seen.slow),
+            (AlarmKey::VolumeExhausted(index), self.exhausted, seen.exhausted),
+            (AlarmKey::SpaceUnknown(index), self.space_unknown, seen.space_unknown),
+            (AlarmKey::SafeToRemove(index), self.ejected, seen.ejected),
+        ] {
+            if before != holds {
+                alarms.set(now, key, holds);
+            }
+        }
+    }
+}
+
+/// What SMART says of a disk: the worse alarm takes the place of the other.
+pub(crate) fn health(now: Now, index: VolumeIndex, health: Health, alarms: &mut Alarms) {
+    for known in [Health::Worn, Health::Failing] {
+        alarms.set(now, AlarmKey::VolumeHealth(index, known), known == health);
+    }
+}
+
+impl Condition {
+    const fn detail(self) -> Detail {
+        match self {
+            Condition::Well | Condition::Lost(None) => Detail::None,
+            Condition::Lost(Some(failure)) | Condition::Refused(failure) => Detail::Camera(failure),
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! Alarms in the words of people: codes, titles, and what can be done.
+
+use super::super::cameras::Cameras;
+use super::super::volumes::Volumes;
+use crate::host::{journal, message_ids as ids};
+use holdfast_core::alarm::{AlarmKey, AlarmNotice, AlarmState, Detail, Severity};
+use holdfast_core::disk::Unfit;
+use holdfast_core::event::{Failure, Fault, Health};
+use log::Level;
+
+/// Writes down that an alarm changed.
+pub(super) fn alarm(notice: &AlarmNotice, cameras: &Cameras, volumes: &Volumes) {
+    let title = alarm_title(&notice.key, cameras, volumes);
+    let cleared = Some(ids::ALARM_CLEARED);
+    let (level, id, text) = match notice.state {
+        AlarmState::Unacknowledged => {
+            let level = match notice.severity {
+                Severity::Low | Severity::Medium => Level::Warn,
+                Severity::High | Severity::Critical => Level::Error,
+            };
+            let (severity, detail) = (severity(notice.severity), detail(notice));
+            let text = format!("alarm ({severity}): {title}{detail}{}", hint(notice));
+            (level, Some(ids::ALARM_RAISED), text)
+        }
+        AlarmState::Acknowledged => (Level::Info, None, format!("alarm acknowledged: {title}")),
+        AlarmState::ReturnedUnacknowledged => {
+            (Level::Info, cleared, format!("alarm over, kept until acknowledged: {title}"))
+        }
+        AlarmState::Normal => (Level::Info, cleared, format!("alarm over: {title}")),
+    };
+    let mut fields = vec![("ALARM", alarm_code(&notice.key).to_owned())];
+    fields.extend(id.map(|id| ("MESSAGE_ID", id.to_owned())));
+    fields.extend(subject(&notice.key, cameras, volumes));
+    journal::write(level, &fields, &text);
+}
+
+/// What an alarm is about, as a field.
+fn subject(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> Option<(&'static str, String)> {
+    match key {
+        AlarmKey::CameraLost(camera)
+        | AlarmKey::CameraAccess(camera)
+        | AlarmKey::TrackNotRecorded(camera, _)
+        | AlarmKey::FootageDropped(camera) => Some(("CAMERA", cameras.name(*camera).to_owned())),
+        AlarmKey::Volume(volume, _)
+        | AlarmKey::VolumeSlow(volume)
+        | AlarmKey::VolumeExhausted(volume)
+        | AlarmKey::RetentionShort(volume)
+        | AlarmKey::VolumeHealth(volume, _)
+        | AlarmKey::VolumeWentBack(volume)
+        | AlarmKey::SpaceUnknown(volume)
+        | AlarmKey::SafeToRemove(volume)
+        | AlarmKey::VolumeRepaired(volume) => Some(("VOLUME", volumes.name(*volume))),
+        AlarmKey::DiskNotUsed(disk) => Some(("DISK", disk.as_str().to_owned())),
+        AlarmKey::NothingRecords | AlarmKey::ClockUntrusted | AlarmKey::ClockStepped => None,
+    }
+}
+
+/// An alarm's short, stable name: the journal's `ALARM` field.
+fn alarm_code(key: &AlarmKey) -> &'static str {
+    match key {
+        AlarmKey::CameraLost(_) => "camera-lost",
+        AlarmKey::CameraAccess(_) => "camera-access",
+        AlarmKey::TrackNotRecorded(..) => "track-not-recorded",
+        AlarmKey::FootageDropped(_) => "footage-dropped",
+        AlarmKey::Volume(_, fault) => fault_code(*fault),
+        AlarmKey::VolumeSlow(_) => "volume-slow",
+        AlarmKey::VolumeExhausted(_) => "volume-exhausted",
+        AlarmKey::RetentionShort(_) => "retention-short",
+        AlarmKey::VolumeHealth(_, Health::Failing) => "volume-failing",
+        AlarmKey::VolumeHealth(_, Health::Worn | Health::Good) => "volume-worn",
+        AlarmKey::VolumeWentBack(_) => "volume-went-back",
+        AlarmKey::SpaceUnknown(_) => "space-unknown",
+        AlarmKey::SafeToRemove(_) => "safe-to-remove",
+        AlarmKey::DiskNotUsed(_) => "disk-not-used",
+        AlarmKey::VolumeRepaired(_) => "volume-repaired",
+        AlarmKey::NothingRecords => "nothing-records",
+        AlarmKey::ClockUntrusted => "clock-untrusted",
+        AlarmKey::ClockStepped => "clock-stepped",
+    }
+}
+
+/// The alarm of a volume's fault, as `ALARM` has it.
+const fn fault_code(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Other(_) => "volume-faulted",
+        Fault::Missing => "volume-missing",
+        Fault::NoSpace => "volume-full",
+        Fault::Io => "volume-io",
+        Fault::ReadOnly => "volume-read-only",
+        Fault::Denied => "volume-denied",
+        Fault::Again => "volume-again",
+        Fault::Quota => "volume-quota",
+        Fault::Stale => "volume-stale",
+        Fault::Stuck => "volume-stuck",
+        Fault::TooSlow => "volume-too-slow",
+        Fault::WrongIdentity => "volume-wrong-identity",
+        Fault::InUse => "volume-in-use",
+        Fault::Damaged => "volume-damaged",
+        Fault::Foreign => "volume-foreign",
+        Fault::Duplicate => "volume-duplicate",
+        Fault::Copied => "volume-copied",
+        Fault::NotMounted => "volume-not-mounted",
+    }
+}
+
+/// An alarm in one line, with the name of what it concerns.
+pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> String {
+    match key {
+        AlarmKey::CameraLost(camera) => format!("camera {} does not record", cameras.name(*camera)),
+        AlarmKey::CameraAccess(camera) => format!("camera {} refuses the password", cameras.name(*camera)),
+        AlarmKey::TrackNotRecorded(camera, track) => {
+            format!("camera {}: its track {track} is not recorded", cameras.name(*camera))
+        }
+        AlarmKey::FootageDropped(camera) => {
+            format!("camera {}: footage was dropped, since no volume took it in time", cameras.name(*camera))
+        }
+        AlarmKey::Volume(volume, _) => format!("volume {} cannot be used", volumes.name(*volume)),
+        AlarmKey::VolumeSlow(volume) => {
+            format!("volume {} takes footage too slowly; what waits fills the memory", volumes.name(*volume))
+        }
+        AlarmKey::VolumeExhausted(volume) => {
+            format!("volume {} is full, and nothing on it may be deleted", volumes.name(*volume))
+        }
+        AlarmKey::RetentionShort(volume) => {
+            format!("volume {} does not hold footage for as long as is configured", volumes.name(*volume))
+        }
+        AlarmKey::VolumeHealth(volume, Health::Failing) => {
+            format!("the disk of volume {} says that it fails (SMART)", volumes.name(*volume))
+        }
+        AlarmKey::VolumeHealth(volume, Health::Worn | Health::Good) => {
+            format!("the disk of volume {} is worn (SMART)", volumes.name(*volume))
+        }
+        AlarmKey::VolumeWentBack(volume) => {
+            format!("volume {} holds less than had been written to it", volumes.name(*volume))
+        }
+        AlarmKey::SpaceUnknown(volume) => {
+            format!("volume {} does not tell how much is free", volumes.name(*volume))
+        }
+        AlarmKey::SafeToRemove(volume) => format!("volume {} is safe to remove", volumes.name(*volume)),
+        AlarmKey::DiskNotUsed(disk) => format!("disk {disk} is not used"),
+        AlarmKey::VolumeRepaired(volume) => format!("volume {} was repaired", volumes.name(*volume)),
+        AlarmKey::NothingRecords => "nothing is being recorded".into(),
+        AlarmKey::ClockUntrusted => "the wall clock is not to be trusted".into(),
+        AlarmKey::ClockStepped => "the wall clock was set".into(),
+    }
+}
+
+fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+        Severity::Critical => "critical",
+    }
+}
+
+fn detail(notice: &AlarmNotice) -> String {
+    match &notice.detail {
+        Detail::None => String::new(),
+        Detail::Camera(failure) => format!(": {failure}"),
+        Detail::Volume(fault) => format!(": {fault}"),
+        Detail::Micros(micros) => format!(": by {:+.3} s", *micros as f64 / 1e6),
+        Detail::Bytes(bytes) => format!(": {bytes} torn bytes were cut off"),
+        Detail::Units(units) => format!(": {units} frames"),
+        Detail::Seconds(seconds) => format!(": only for {:.1} days", *seconds as f64 / 86_400.0),
+        Detail::Disk(reason) => format!(": {}", unfit(*reason)),
+    }
+}
+
+fn hint(notice: &AlarmNotice) -> &'static str {
+    match &notice.key {
+        AlarmKey::CameraLost(_) | AlarmKey::CameraAccess(_) => match notice.detail {
+            Detail::Camera(failure) => camera_hint(failure),
+            Detail::None
+            | Detail::Volume(_)
+            | Detail::Micros(_)
+            | Detail::Bytes(_)
+            | Detail::Units(_)
+            | Detail::Seconds(_)
+            | Detail::Disk(_) => "",
+        },
+        AlarmKey::Volume(_, fault) => volume_hint(*fault),
+        AlarmKey::TrackNotRecorded(..) => {
+            ". Everything else of the camera goes on. Holdfast records H.264, H.265, AAC, Opus and G.711"
+        }
+        AlarmKey::VolumeSlow(_) => {
+            ". Footage is lost when the memory is full. Connect a second disk, or a faster one; lower the cameras' bitrates"
+        }
+        AlarmKey::VolumeExhausted(_) => {
+            ". A person is needed: take protection from footage that need not be kept, delete what is not Holdfast's, or connect another disk"
+        }
+        AlarmKey::RetentionShort(_) => {
+            ". The oldest footage is deleted sooner. Connect a larger disk, lower the cameras' bitrates, or configure a shorter retention"
+        }
+        AlarmKey::VolumeHealth(_, Health::Failing) => ". Replace it now; eject it before",
+        AlarmKey::VolumeHealth(_, Health::Worn | Health::Good) => ". It still works. Plan to replace it",
+        AlarmKey::VolumeWentBack(_) => {
+            ". It may be an older copy, or a disk that loses what it has confirmed. Replace it if it is the disk that was in use"
+        }
+        AlarmKey::SpaceUnknown(_) => {
+            ". Recording goes on, and cleaning begins only when the volume is full. Check the filesystem"
+        }
+        AlarmKey::SafeToRemove(_) => ". To use it again, take it out and connect it again",
+        AlarmKey::DiskNotUsed(_) => disk_hint(&notice.detail),
+        AlarmKey::NothingRecords => ". Check that a volume is connected and named in the configuration",
+        AlarmKey::ClockUntrusted => {
+            ". Footage is kept, its times may be wrong. Set the clock or connect a time server"
+        }
+        AlarmKey::FootageDropped(_) | AlarmKey::VolumeRepaired(_) | AlarmKey::ClockStepped => "",
+    }
+}
+
+/// What a person can do to have a disk used.
+const fn disk_hint(detail: &Detail) -> &'static str {
+    match detail {
+        Detail::Disk(Unfit::NotMarked) => {
+            ". Nothing is written to it. To record on it, give its filesystem the label HOLDFAST or run holdfast volume adopt"
+        }
+        Detail::Disk(Unfit::Blank | Unfit::Filesystem) => {
+            ". Nothing is written to it. To record on it, make a filesystem on it (ext4, exFAT, f2fs or vfat) with the label HOLDFAST"
+        }
+        Detail::Disk(
+            Unfit::Encrypted
+            | Unfit::Member
+            | Unfit::System
+            | Unfit::MountedElsewhere
+            | Unfit::TooSmall
+            | Unfit::ReadOnly,
+        )
+        | Detail::None
+        | Detail::Camera(_)
+        | Detail::Volume(_)
+        | Detail::Micros(_)
+        | Detail::Bytes(_)
+        | Detail::Units(_)
+        | Detail::Seconds(_) => ". Nothing is written to it",
+    }
+}
+
+/// Why a disk is left alone.
+const fn unfit(reason: Unfit) -> &'static str {
+    match reason {
+        Unfit::Blank => "it carries no filesystem",
+        Unfit::Filesystem => "Holdfast does not write to its filesystem",
+        Unfit::Encrypted => "it is encrypted",
+        Unfit::Member => "it is part of a RAID or of a volume group",
+        Unfit::System => "it holds an operating system",
+        Unfit::MountedElsewhere => "it is mounted by somebody else",
+        Unfit::TooSmall => "it is too small",
+        Unfit::ReadOnly => "it cannot be written to",
+        Unfit::NotMarked => "nobody said that it is for recording",
+    }
+}
+
+/// What a person can do about a camera's failure.
+pub(super) fn camera_hint(failure: Failure) -> &'static str {
+    match failure {
+        Failure::NameNotResolved => ". Check the host name in the camera's url and the network's DNS",
+        Failure::Refused | Failure::Unreachable | Failure::ConnectTimeout => {
+            ". Check the camera's power, its cable, and the address and port in its url"
+        }
+        Failure::Unauthorized | Failure::Forbidden => {
+            ". Check the camera's credentials in the configuration and the secrets file; Holdfast tries seldom, so that the camera does not lock it out"
+        }
+        Failure::NotFound => ". Check the path in the camera's url",
+        Failure::SessionLimit => ". Close other viewers of this camera",
+        Failure::Tls => ". Check the camera's certificate and this device's clock",
+        Failure::UnsupportedTransport => ". Set the camera's transport to auto",
+        Failure::NothingRecordable => ". Set the camera's video codec to H.264 or H.265",
+        Failure::Unknown
+        | Failure::ServiceUnavailable
+        | Failure::ServerClosed
+        | Failure::Bye
+        | Failure::Stalled
+        | Failure::KeyframeStarved
+        | Failure::Garbage
+        | Failure::Timestamps
+        | Failure::KeepAliveRefused
+        | Failure::OutOfMemory
+        | Failure::Internal => "",
+    }
+}
+
+/// What a person can do about a volume's fault.
+pub(super) fn volume_hint(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Missing => ". Check that the disk is connected and mounted at this path",
+        Fault::NoSpace | Fault::Quota => ". Free space on it or connect another",
+        Fault::Io | Fault::Stuck | Fault::TooSlow => {
+            ". Check its cable and power; replace the disk if it happens again"
+        }
+        Fault::ReadOnly => ". Check the filesystem (fsck) and how it is mounted",
+        Fault::Denied => ". Let the recorder's user write to it",
+        Fault::WrongIdentity => ". Another filesystem is mounted at this path; connect the right disk",
+        Fault::InUse => ". Stop the other recorder that uses it",
+        Fault::Damaged => ". Run holdfast ledger rebuild on it",
+        Fault::Foreign => {
+            ". Its footage is not touched. If this device had another name, add that to formerly in [device]; to record on it all the same, run holdfast volume adopt"
+        }
+        Fault::Duplicate => ". Take one of the two out, or run holdfast volume adopt on the copy",
+        Fault::Copied => ". Run holdfast volume adopt on it, if it is to be recorded on",
+        Fault::NotMounted => {
+            ". Mount a disk there; for a plain directory write directory = instead of path = in the configuration"
+        }
+        Fault::Other(_) | Fault::Again | Fault::Stale => "",
+    }
+}
