@@ -22,8 +22,9 @@ const WINDOW: usize = 10;
 /// minutes of a bright morning say little of a day.
 const JUDGED: u32 = 60;
 
-/// The promise is broken for so long before a person is told: as long as the window, so that no single scene does it.
-const BROKEN: Duration = Duration::from_secs(600);
+/// The promise is broken for so long before a person is told: twice the window, so that no scene shorter than the
+/// window does it.
+const BROKEN: Duration = Duration::from_secs(1200);
 
 /// Longer than this, in seconds, is never: a hundred years.
 const NEVER: u64 = 100 * 365 * 86_400;
