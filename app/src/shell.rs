@@ -5,8 +5,10 @@
 //! (`handle`), its effects are carried out (`perform`), and the timer is set for its next time-out.
 //! The loop itself never waits for a disk, a camera or a name server.
 
+mod asked;
 mod cameras;
 mod say;
+mod slots;
 mod volumes;
 
 use std::cell::RefCell;
@@ -21,23 +23,23 @@ use heapless::Vec as Bounded;
 use holdfast_core::Appliance;
 use holdfast_core::effect::Effect;
 use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
-use holdfast_core::retention::Rules;
-use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, VolumeIndex, VolumeKind};
+use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, VolumeIndex};
 use holdfast_core::time::{Anchor, Wall};
 
 use crate::config::Config;
+use crate::control::Request;
+use crate::control::server::{Reply, Server};
 use crate::host::{clock, message_ids as ids};
 use crate::ingest;
 use crate::view::{Mode, View};
+use crate::volumes::disks::{DiskChange, Disks};
 use crate::writer::Report;
 use cameras::Cameras;
+use slots::Bystanders;
 use volumes::Volumes;
 
 /// How often figures of cameras and volumes are taken for the core and for people.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
-
-/// How long footage is kept: the default of the design.
-const RETENTION: Duration = Duration::from_secs(30 * 86_400);
 
 /// Wall time before this cannot be right: when this program was built, in seconds since 1970 (`build.rs`).
 const CLOCK_FLOOR: &str = env!("HOLDFAST_BUILT");
@@ -50,6 +52,10 @@ pub(crate) enum Message {
     Session(CameraIndex, u64, CameraEvent),
     /// From a volume's writer; stale if another writer has begun since.
     Writer(VolumeIndex, u64, Report),
+    /// A disk came or went.
+    Disk(DiskChange),
+    /// A person asks.
+    Control(Request, Reply),
 }
 
 /// The way to the loop, from any thread.
@@ -96,6 +102,7 @@ struct Shell {
     core: Appliance,
     cameras: Cameras,
     volumes: Volumes,
+    bystanders: Bystanders,
     view: View,
     timer: Option<glib::SourceId>,
     /// What the kernel said last of its clock; `None` before it was asked.
@@ -134,6 +141,9 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
         figures(&ticking);
         ControlFlow::Continue
     });
+    // Kept until the loop ends.
+    let _disks = config.storage.disks.then(|| watch_disks(config, &outbox)).flatten();
+    let _server = listen(config, &outbox);
     main_loop.run();
     shell.borrow_mut().view.finish();
     let left = shell.borrow().cameras.held();
@@ -148,23 +158,30 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
     let cameras: Option<Bounded<CameraSettings, _>> =
         config.cameras.iter().map(|camera| Some(CameraSettings { transport: camera.transport })).collect();
     let cameras = cameras.filter(|list| list.len() == config.cameras.len());
-    let volumes: Bounded<VolumeKind, _> = config.volumes.iter().map(|_| VolumeKind::Path).collect();
     let now = clock::now();
+    let anchor = Anchor { mono: now.mono, wall: now.wall, trusted: false };
+    let names = config.cameras.iter().map(|camera| camera.id.clone()).collect();
+    let volumes = Volumes::new(config, names, anchor, outbox.clone()).map_err(RunError::Host)?;
     let core = Appliance::new(Settings {
         cameras: cameras.ok_or(RunError::TooMany("cameras"))?,
-        volumes,
-        retention: RETENTION,
-        cleaning_starts: Rules::DEFAULT.start,
+        volumes: volumes.kinds().collect(),
+        retention: config
+            .cameras
+            .iter()
+            .filter_map(|camera| camera.keep)
+            .chain([config.retention.keep])
+            .max()
+            .unwrap_or_default(),
+        cleaning_starts: volumes::rules(&config.retention).start,
         stall: config.limits.stall,
         clock_floor: Wall::from_secs(CLOCK_FLOOR.parse().unwrap_or(0)),
         seed: clock::seed().map_err(RunError::Host)?,
     });
-    let anchor = Anchor { mono: now.mono, wall: now.wall, trusted: false };
-    let names = config.cameras.iter().map(|camera| camera.id.clone()).collect();
     Ok(Shell {
         core,
-        cameras: Cameras::new(config, outbox.clone()),
-        volumes: Volumes::new(config, names, anchor, outbox).map_err(RunError::Host)?,
+        cameras: Cameras::new(config, outbox),
+        volumes,
+        bystanders: Bystanders::default(),
         view: View::new(mode),
         timer: None,
         synchronised: None,
@@ -172,9 +189,41 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
     })
 }
 
+/// Watches the disks that come and go. Without it the volumes of the configuration are recorded to all the same.
+fn watch_disks(config: &Config, outbox: &Outbox) -> Option<Disks> {
+    let runtime = &config.storage.runtime;
+    let paths: Vec<_> = config.volumes.iter().map(|volume| volume.path.clone()).collect();
+    let outbox = outbox.clone();
+    let told = move |change| {
+        let _ = outbox.unbounded_send(Message::Disk(change));
+    };
+    Disks::watch(&runtime.join("volumes"), &runtime.join("disks"), &paths, told)
+        .inspect_err(|error| log::error!("disks cannot be watched, those that come are not used: {error}"))
+        .ok()
+}
+
+/// Lets `holdfast status` and its sisters ask. Without it everything else goes on.
+fn listen(config: &Config, outbox: &Outbox) -> Option<Server> {
+    let outbox = outbox.clone();
+    let hand = move |request, reply| {
+        let _ = outbox.unbounded_send(Message::Control(request, reply));
+    };
+    let runtime = &config.storage.runtime;
+    let started = std::fs::create_dir_all(runtime).and_then(|()| Server::start(runtime, hand));
+    started
+        .inspect_err(|error| {
+            log::warn!(
+                "`holdfast status` and `holdfast volume` cannot ask this recorder: {}: {error}. \
+                 Check that the directory belongs to the recorder's user, or set runtime in [storage]",
+                runtime.display()
+            );
+        })
+        .ok()
+}
+
 async fn receive(shell: Rc<RefCell<Shell>>, mut inbox: UnboundedReceiver<Message>) {
     while let Ok(message) = inbox.recv().await {
-        let events = shell.borrow().events_of(message);
+        let events = shell.borrow_mut().events_of(message);
         for event in events {
             handle(&shell, event);
         }
@@ -209,7 +258,9 @@ fn handle(shell: &Rc<RefCell<Shell>>, event: Event) {
 fn figures(shell: &Rc<RefCell<Shell>>) {
     let events = {
         let mut this = shell.borrow_mut();
+        let this = &mut *this;
         let mut events = this.cameras.figures(this.volumes.anchor());
+        events.extend(this.volumes.figures(|camera| this.cameras.fill(camera)));
         let synchronised = clock::synchronised();
         if this.synchronised.replace(synchronised) != Some(synchronised) {
             events.push(Event::ClockSynchronised(synchronised));
@@ -227,9 +278,21 @@ fn figures(shell: &Rc<RefCell<Shell>>) {
 
 impl Shell {
     /// What a message means for the core: nothing, if it comes from something that was replaced since.
-    fn events_of(&self, message: Message) -> Vec<Event> {
+    fn events_of(&mut self, message: Message) -> Vec<Event> {
         match message {
             Message::Event(event) => vec![event],
+            Message::Disk(change) => self.volumes.disk_changed(change, &mut self.bystanders),
+            Message::Control(request, reply) => {
+                let (outcome, event) =
+                    asked::answer(request, &self.cameras, &self.volumes, self.bystanders.list());
+                // Who asked has gone; what was asked for is done all the same.
+                let _ = reply.send(outcome);
+                event.into_iter().collect()
+            }
+            Message::Writer(volume, generation, Report::Ended) => match self.volumes.ended(generation) {
+                true => vec![Event::Volume(volume, VolumeEvent::Released)],
+                false => Vec::new(),
+            },
             Message::Session(camera, generation, event) if self.cameras.is_current(camera, generation) => {
                 vec![Event::Camera(camera, event)]
             }

@@ -71,6 +71,8 @@ pub enum AlarmKey {
     SafeToRemove(VolumeIndex),
     /// A disk came that Holdfast does not write to.
     DiskNotUsed(Label),
+    /// A disk came that is to be used and cannot be.
+    DiskFailed(Label),
     /// Something torn was mended on a volume.
     VolumeRepaired(VolumeIndex),
     /// No volume takes footage.
@@ -194,6 +196,8 @@ const fn rule(key: &AlarmKey) -> Rule {
         AlarmKey::SafeToRemove(_) => (Low, 0, 0, Open),
         // As long as it is connected.
         AlarmKey::DiskNotUsed(_) => (Low, 0, 0, Open),
+        // A person put it there to be recorded on, and it is not: as bad as a volume that failed, while another records.
+        AlarmKey::DiskFailed(_) => (High, 0, 0, Open),
         AlarmKey::VolumeRepaired(_) => (Medium, 0, 0, Latched),
         // Not for a fault that passes: the rings bridge ten times as much.
         AlarmKey::NothingRecords => (Critical, PASSING.as_secs(), 0, Latched),

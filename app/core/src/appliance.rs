@@ -200,7 +200,13 @@ impl Appliance {
             Event::DiskLeftAlone { disk, reason } => {
                 self.alarms.raise(now, AlarmKey::DiskNotUsed(disk), Detail::Disk(reason));
             }
-            Event::DiskGone { disk } => self.alarms.clear(now.mono, &AlarmKey::DiskNotUsed(disk)),
+            Event::DiskFailed { disk, fault } => {
+                self.alarms.raise(now, AlarmKey::DiskFailed(disk), Detail::Volume(fault));
+            }
+            Event::DiskGone { disk } => {
+                self.alarms.clear(now.mono, &AlarmKey::DiskNotUsed(disk.clone()));
+                self.alarms.clear(now.mono, &AlarmKey::DiskFailed(disk));
+            }
             Event::Acknowledge(key) => self.alarms.acknowledge(&key),
             Event::Stop => {
                 if self.life == Life::Running {

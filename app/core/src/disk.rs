@@ -49,6 +49,8 @@ pub enum Unfit {
     ReadOnly,
     /// It has no label `HOLDFAST` and no volume of ours: nobody said that it is for recording.
     NotMarked,
+    /// As many volumes are in use as a device can have.
+    NoPlace,
 }
 
 /// How a disk is connected. The order is that in which disks found at the start take their places: what is built in

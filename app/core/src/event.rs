@@ -28,9 +28,16 @@ pub enum Event {
         /// Why.
         reason: Unfit,
     },
-    /// One that had been left alone is gone, or is used now.
+    /// A disk came that is to be used and cannot be: the mount helper says why.
+    DiskFailed {
+        /// What a person calls it.
+        disk: Label,
+        /// Why.
+        fault: Fault,
+    },
+    /// One that had been left alone, or had failed, is gone, or is used now.
     DiskGone {
-        /// As in `DiskLeftAlone`.
+        /// As it was told.
         disk: Label,
     },
     /// Whether the kernel's clock is synchronised to a time source (adjtimex); sent when it changes.

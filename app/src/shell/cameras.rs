@@ -34,6 +34,17 @@ struct Part {
     tally: Tally,
 }
 
+/// A camera at one moment.
+pub(super) struct Figures<'a> {
+    pub id: &'a str,
+    pub status: CameraStatus,
+    /// End of its newest durable footage.
+    pub durable_until: Option<Wall>,
+    /// Durable footage in this life of the recorder.
+    pub durable_micros: i64,
+    pub held_bytes: u64,
+}
+
 /// What became durable in this life of the recorder.
 #[derive(Default)]
 struct Tally {
@@ -139,10 +150,37 @@ impl Cameras {
         drops.into_iter().map(event).collect()
     }
 
-    pub fn picture(&mut self, volumes: Vec<VolumeLine>) -> Picture {
-        let (started, now) = (self.started, clock::now());
+    /// How full a camera's ring is with what is not durable yet, in percent.
+    pub fn fill(&self, camera: CameraIndex) -> u8 {
+        self.ring(camera).map_or(0, |ring| ring.fill())
+    }
+
+    /// When the recorder began.
+    pub fn started(&self) -> Now {
+        self.started
+    }
+
+    /// Alarms whose condition holds, in words.
+    pub fn alarms(&self) -> Vec<String> {
         let mut alarms: Vec<String> = self.alarms.iter().cloned().collect();
         alarms.sort_unstable();
+        alarms
+    }
+
+    /// Every camera's figures, in the order of the configuration.
+    pub fn figures_for_people(&self) -> impl Iterator<Item = Figures<'_>> {
+        self.parts.iter().map(|part| Figures {
+            id: part.config.id.as_str(),
+            status: part.status,
+            durable_until: part.tally.until,
+            durable_micros: part.tally.micros,
+            held_bytes: part.ring.bytes() as u64,
+        })
+    }
+
+    pub fn picture(&mut self, volumes: Vec<VolumeLine>) -> Picture {
+        let (started, now) = (self.started, clock::now());
+        let alarms = self.alarms();
         Picture {
             cameras: self.parts.iter_mut().map(|part| part.line(started, now)).collect(),
             volumes,

@@ -3,7 +3,7 @@
 
 mod alarms;
 
-pub(super) use alarms::alarm_title;
+pub(super) use alarms::{alarm_title, unfit};
 
 use holdfast_core::effect::{
     CameraEffect, CameraStatus, Effect, Entry, Forecast, VolumeEffect, VolumeStatus,

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use holdfast_core::effect::CameraStatus;
+use holdfast_core::effect::{CameraStatus, VolumeStatus};
 
 use crate::host::journal;
 
@@ -67,8 +67,10 @@ pub struct CameraLine {
 /// A volume.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VolumeLine {
-    /// Where it is.
+    /// What a person calls it: its path, or of a disk its id and device.
     pub path: String,
+    /// How it is.
+    pub status: VolumeStatus,
     /// Bytes free and bytes in all; `None` while it is not open.
     pub space: Option<(u64, u64)>,
 }

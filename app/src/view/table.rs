@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use holdfast_core::effect::CameraStatus;
+use holdfast_core::effect::{CameraStatus, VolumeStatus};
 
 use super::{CameraLine, Picture, VolumeLine};
 use crate::host::show;
@@ -102,12 +102,19 @@ fn line(camera: &CameraLine) -> String {
 }
 
 fn volume(volume: &VolumeLine) -> String {
-    match volume.space {
-        Some((free, total)) => {
-            format!("volume {}: {} free of {}", volume.path, show::bytes(free), show::bytes(total))
-        }
-        None => format!("volume {}: not in use", volume.path),
-    }
+    let state = match volume.status {
+        VolumeStatus::Absent => "not there".to_owned(),
+        VolumeStatus::Opening => "opening".to_owned(),
+        VolumeStatus::Ready => match volume.space {
+            Some((free, total)) => format!("{} free of {}", show::bytes(free), show::bytes(total)),
+            None => "in use".to_owned(),
+        },
+        VolumeStatus::Faulted { fault, .. } => fault.to_string(),
+        VolumeStatus::Ejecting => "being closed".to_owned(),
+        VolumeStatus::SafeToRemove => "safe to remove".to_owned(),
+        VolumeStatus::Closed => "closed".to_owned(),
+    };
+    format!("volume {}: {state}", volume.path)
 }
 
 fn status(status: CameraStatus) -> String {
@@ -145,7 +152,7 @@ fn clock(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use holdfast_core::event::Failure;
+    use holdfast_core::event::{Failure, Fault};
     use holdfast_core::time::Mono;
 
     fn picture(status: CameraStatus, coverage: f64) -> Picture {
@@ -159,7 +166,11 @@ mod tests {
                 frames_per_second: 30,
                 held_bytes: 1536,
             }],
-            volumes: vec![VolumeLine { path: "/media/a".into(), space: Some((5 << 30, 10 << 30)) }],
+            volumes: vec![VolumeLine {
+                path: "/media/a".into(),
+                status: VolumeStatus::Ready,
+                space: Some((5 << 30, 10 << 30)),
+            }],
             alarms: vec![],
             seconds: 3726.0,
         }
@@ -174,6 +185,14 @@ mod tests {
                 "volume /media/a: 5.0 GiB free of 10.0 GiB",
             ]
         );
+    }
+
+    #[test]
+    fn a_volume_that_is_not_in_use_says_why() {
+        let said = |status| volume(&VolumeLine { path: "/media/a".into(), status, space: Some((1, 2)) });
+        let faulted = VolumeStatus::Faulted { fault: Fault::ReadOnly, until: None };
+        assert_eq!(said(faulted), "volume /media/a: read-only");
+        assert_eq!(said(VolumeStatus::SafeToRemove), "volume /media/a: safe to remove");
     }
 
     #[test]

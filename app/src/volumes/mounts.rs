@@ -5,6 +5,7 @@
 
 use super::source::Source;
 use glib::IOCondition;
+use holdfast_core::disk::Filesystem;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
@@ -65,6 +66,11 @@ pub struct Mount {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MountTable {
     mounts: Vec<Mount>,
+}
+
+/// Which filesystem is mounted just at `path`; `None` if nothing is, or none that Holdfast knows.
+pub fn filesystem_at(path: &Path) -> Option<Filesystem> {
+    Filesystem::named(&MountTable::read().ok()?.at(path)?.filesystem)
 }
 
 impl MountTable {

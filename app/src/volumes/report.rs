@@ -240,9 +240,10 @@ mod unfit {
             Unfit::TooSmall => "too_small",
             Unfit::ReadOnly => "read_only",
             Unfit::NotMarked => "not_marked",
+            Unfit::NoPlace => "no_place",
         }
     }
-    pub const ALL: [Unfit; 9] = [
+    pub const ALL: [Unfit; 10] = [
         Unfit::Blank,
         Unfit::Filesystem,
         Unfit::Encrypted,
@@ -252,6 +253,7 @@ mod unfit {
         Unfit::TooSmall,
         Unfit::ReadOnly,
         Unfit::NotMarked,
+        Unfit::NoPlace,
     ];
 
     pub fn serialize<S: Serializer>(unfit: &Unfit, serializer: S) -> Result<S::Ok, S::Error> {

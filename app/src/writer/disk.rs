@@ -21,7 +21,7 @@ use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
 use crate::retention::cleaning::{self, Tell, Work};
 use crate::retention::{Cleaning, Moment};
-use crate::volumes::{Adoption, Place, Volume, VolumeError, layout};
+use crate::volumes::{Adoption, Volume, VolumeError, layout};
 use layout::Month;
 
 /// An opened volume and its ledger.
@@ -51,10 +51,10 @@ impl Disk {
     /// Opens the volume: lock, marker, repair, ledger; room, if it was full. Gives also what its past means for the core.
     pub fn open(job: Job, pulse: Pulse, tell: Tell) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
         let device = job.device.clone();
-        let adoption = Adoption { id: job.new_volume, device, formerly: Vec::new(), at: job.now };
-        let place = Place::Directory { path: job.root.clone() };
-        let volume = pulse.during(|| Volume::open(&place, &adoption, job.knowledge))?;
-        let home = Home::open(&job.root, &pulse)?;
+        let adoption = Adoption { id: job.new_volume, device, formerly: job.formerly.clone(), at: job.now };
+        let volume = pulse.during(|| Volume::open(&job.place, &adoption, job.knowledge))?;
+        job.in_use.claim(job.claimant, &volume)?;
+        let home = Home::open(volume.root(), &pulse)?;
         // Now it is certain that `home` is what was locked.
         pulse.during(|| volume.check())?;
         let root = volume.root().to_owned();
@@ -71,7 +71,7 @@ impl Disk {
     ) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
         let (mut ledger, found) = pulse.during(|| recover(&volume, &Mp4Scanner, job.now, job.boot))?;
         pulse.during(|| volume.check())?;
-        let root = job.root.display().to_string();
+        let root = volume.root().display().to_string();
         for problem in &found.problems {
             log::warn!(VOLUME = root.as_str(); "{problem}");
         }

@@ -18,7 +18,6 @@ mod stream;
 mod voice;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -36,7 +35,7 @@ use holdfast_wire::segment::Missing;
 use crate::ledger::LedgerWriter;
 use crate::retention::{Cleaning, ProtectError, Protections, Retention, Wish};
 use crate::ring::Ring;
-use crate::volumes::{Knowledge, VolumeError};
+use crate::volumes::{Claimant, InUse, Knowledge, Place, VolumeError};
 use disk::Disk;
 pub use figures::{Figure, Space, WriterFigures};
 use notes::Notes;
@@ -67,10 +66,12 @@ pub struct Limits {
 pub struct Job {
     /// Which volume.
     pub index: VolumeIndex,
-    /// Where it is mounted, or its directory.
-    pub root: PathBuf,
+    /// Where it is.
+    pub place: Place,
     /// This device's name.
     pub device: Name,
+    /// Names that it had before.
+    pub formerly: Vec<Name>,
     /// All cameras of the configuration; a [`CameraIndex`] is a place in this list.
     pub cameras: Vec<Name>,
     /// This life of the recorder.
@@ -81,6 +82,10 @@ pub struct Job {
     pub knowledge: Knowledge,
     /// A random identity, for a volume that has none yet.
     pub new_volume: VolumeId,
+    /// The identities that this recorder has in use.
+    pub in_use: InUse,
+    /// Under which number this writer claims its volume's identity. The loop lets go of it.
+    pub claimant: Claimant,
     /// How footage is cut.
     pub limits: Limits,
     /// The largest file that the filesystem takes, in bytes: 4 GiB less one for vfat. `None`: larger than any segment.
@@ -271,7 +276,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self, job: Job, inbox: &Receiver<Command>) {
-        let root = job.root.clone();
+        let root = job.place.path().to_owned();
         let cameras = job.cameras.clone();
         let opened = Disk::open(job, self.pulse.clone(), &mut |event| self.voice.volume(event));
         let outcome = opened.and_then(|(mut disk, past)| {

@@ -73,13 +73,16 @@ fn job(root: &Path) -> Job {
     let name = |text| Name::new(text).unwrap();
     Job {
         index: VolumeIndex(0),
-        root: root.to_owned(),
+        place: Place::Directory { path: root.to_owned() },
         device: name("box"),
+        formerly: Vec::new(),
         cameras: vec![name("yard")],
         session: Id128([1; 16]),
         boot: Id128([2; 16]),
         knowledge: Knowledge::Unknown,
         new_volume: Id128([3; 16]),
+        in_use: InUse::default(),
+        claimant: 1,
         limits: Limits { segment: Duration::from_secs(10), fragment: Duration::from_secs(1) },
         max_file: None,
         anchor: Anchor { mono: Mono(START), wall: Wall::from_secs(WALL), trusted: true },
@@ -102,7 +105,7 @@ impl Lab {
     }
 
     fn start(job: Job) -> Lab {
-        let root = job.root.clone();
+        let root = job.place.path().to_owned();
         let (tell, heard) = mpsc::channel();
         // A thread's last words may come after the test has its answer.
         let report: Reporter = Arc::new(move |report| drop(tell.send(report)));

@@ -50,7 +50,7 @@ fn subject(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> Option<(&'st
         | AlarmKey::SpaceUnknown(volume)
         | AlarmKey::SafeToRemove(volume)
         | AlarmKey::VolumeRepaired(volume) => Some(("VOLUME", volumes.name(*volume))),
-        AlarmKey::DiskNotUsed(disk) => Some(("DISK", disk.as_str().to_owned())),
+        AlarmKey::DiskNotUsed(disk) | AlarmKey::DiskFailed(disk) => Some(("DISK", disk.as_str().to_owned())),
         AlarmKey::NothingRecords | AlarmKey::ClockUntrusted | AlarmKey::ClockStepped => None,
     }
 }
@@ -72,6 +72,7 @@ fn alarm_code(key: &AlarmKey) -> &'static str {
         AlarmKey::SpaceUnknown(_) => "space-unknown",
         AlarmKey::SafeToRemove(_) => "safe-to-remove",
         AlarmKey::DiskNotUsed(_) => "disk-not-used",
+        AlarmKey::DiskFailed(_) => "disk-failed",
         AlarmKey::VolumeRepaired(_) => "volume-repaired",
         AlarmKey::NothingRecords => "nothing-records",
         AlarmKey::ClockUntrusted => "clock-untrusted",
@@ -138,6 +139,7 @@ pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: 
         }
         AlarmKey::SafeToRemove(volume) => format!("volume {} is safe to remove", volumes.name(*volume)),
         AlarmKey::DiskNotUsed(disk) => format!("disk {disk} is not used"),
+        AlarmKey::DiskFailed(disk) => format!("disk {disk} cannot be used"),
         AlarmKey::VolumeRepaired(volume) => format!("volume {} was repaired", volumes.name(*volume)),
         AlarmKey::NothingRecords => "nothing is being recorded".into(),
         AlarmKey::ClockUntrusted => "the wall clock is not to be trusted".into(),
@@ -202,6 +204,16 @@ fn hint(notice: &AlarmNotice) -> &'static str {
         }
         AlarmKey::SafeToRemove(_) => ". To use it again, take it out and connect it again",
         AlarmKey::DiskNotUsed(_) => disk_hint(&notice.detail),
+        AlarmKey::DiskFailed(_) => match notice.detail {
+            Detail::Volume(fault) => volume_hint(fault),
+            Detail::None
+            | Detail::Camera(_)
+            | Detail::Micros(_)
+            | Detail::Bytes(_)
+            | Detail::Units(_)
+            | Detail::Seconds(_)
+            | Detail::Disk(_) => "",
+        },
         AlarmKey::NothingRecords => ". Check that a volume is connected and named in the configuration",
         AlarmKey::ClockUntrusted => {
             ". Footage is kept, its times may be wrong. Set the clock or connect a time server"
@@ -225,7 +237,8 @@ const fn disk_hint(detail: &Detail) -> &'static str {
             | Unfit::System
             | Unfit::MountedElsewhere
             | Unfit::TooSmall
-            | Unfit::ReadOnly,
+            | Unfit::ReadOnly
+            | Unfit::NoPlace,
         )
         | Detail::None
         | Detail::Camera(_)
@@ -237,8 +250,8 @@ const fn disk_hint(detail: &Detail) -> &'static str {
     }
 }
 
-/// Why a disk is left alone.
-const fn unfit(reason: Unfit) -> &'static str {
+/// Why a disk is not used, to follow its name.
+pub(in crate::shell) const fn unfit(reason: Unfit) -> &'static str {
     match reason {
         Unfit::Blank => "it carries no filesystem",
         Unfit::Filesystem => "Holdfast does not write to its filesystem",
@@ -249,6 +262,7 @@ const fn unfit(reason: Unfit) -> &'static str {
         Unfit::TooSmall => "it is too small",
         Unfit::ReadOnly => "it cannot be written to",
         Unfit::NotMarked => "nobody said that it is for recording",
+        Unfit::NoPlace => "as many volumes are in use as a device can have",
     }
 }
 

@@ -1,0 +1,114 @@
+//! Disks that come and go, and the slots that they take.
+//!
+//! A volume that comes back takes the slot that it had, under whatever device name: so nothing has to be told anew. Another
+//! one takes a slot that was never used, else the one whose disk has been gone for longest.
+
+use std::collections::BTreeMap;
+
+use holdfast_core::disk::Unfit;
+use holdfast_core::event::{Event, Label, VolumeEvent};
+use holdfast_core::settings::VolumeIndex;
+use holdfast_wire::ids::VolumeId;
+
+use super::say;
+use super::volumes::{Disk, Kind, Presence, Volumes};
+use crate::control::LeftAlone;
+use crate::volumes::Place;
+use crate::volumes::disks::{DiskChange, VolumeMount};
+
+/// Disks that are there and not used: what a person calls them, and why.
+#[derive(Debug, Default)]
+pub(super) struct Bystanders(BTreeMap<Label, String>);
+
+impl Bystanders {
+    /// For a person who asks.
+    pub fn list(&self) -> Vec<LeftAlone> {
+        let one =
+            |(disk, reason): (&Label, &String)| LeftAlone { disk: disk.to_string(), reason: reason.clone() };
+        self.0.iter().map(one).collect()
+    }
+}
+
+impl Volumes {
+    /// What a change of the disks means for the core.
+    pub fn disk_changed(&mut self, change: DiskChange, bystanders: &mut Bystanders) -> Vec<Event> {
+        match change {
+            DiskChange::Mounted(mount) => self.mounted(mount, bystanders),
+            DiskChange::Gone { id } => self.gone(id),
+            DiskChange::LeftAlone { label, reason } => {
+                bystanders.0.insert(label.clone(), say::unfit(reason).to_owned());
+                vec![Event::DiskLeftAlone { disk: label, reason }]
+            }
+            DiskChange::Failed { label, volume: _, fault, text } => {
+                let reason = if text.is_empty() { fault.to_string() } else { text };
+                bystanders.0.insert(label.clone(), reason);
+                vec![Event::DiskFailed { disk: label, fault }]
+            }
+            DiskChange::LeftGone { label } => {
+                bystanders.0.remove(&label);
+                vec![Event::DiskGone { disk: label }]
+            }
+        }
+    }
+
+    fn mounted(&mut self, mount: VolumeMount, bystanders: &mut Bystanders) -> Vec<Event> {
+        let VolumeMount { id, path, name, label, filesystem, .. } = mount;
+        let mut events = Vec::new();
+        let known = self.slot_of(id);
+        let Some(volume) = known.or_else(|| self.free_slot()) else {
+            bystanders.0.insert(label.clone(), say::unfit(Unfit::NoPlace).to_owned());
+            return vec![Event::DiskLeftAlone { disk: label, reason: Unfit::NoPlace }];
+        };
+        let Some(part) = self.parts.get_mut(usize::from(volume.0)) else { return Vec::new() };
+        match part.disk.as_ref().map(|disk| (known.is_some(), disk.presence)) {
+            None => {}
+            // Another disk was here before.
+            Some((false, _)) => {
+                part.forget();
+                events.push(VolumeEvent::Replaced);
+            }
+            // Mounted over itself, or seen twice: it is what it was.
+            Some((true, Presence::Mounted | Presence::Leaving)) => return Vec::new(),
+            // It was pulled meanwhile, or a person mounted it again: either way its time as an ejected one is over.
+            Some((true, Presence::Unmounted)) => events.push(VolumeEvent::Detached),
+            Some((true, Presence::Gone)) => {}
+        }
+        part.disk = Some(Disk { id, device: name, kind: filesystem, presence: Presence::Mounted });
+        part.place = Some(Place::Disk { path, id });
+        part.begin_epoch();
+        self.touch(volume);
+        events.push(VolumeEvent::Attached);
+        events.into_iter().map(|event| Event::Volume(volume, event)).collect()
+    }
+
+    fn gone(&mut self, id: VolumeId) -> Vec<Event> {
+        let Some(volume) = self.slot_of(id) else { return Vec::new() };
+        self.touch(volume);
+        let disk = self.parts.get_mut(usize::from(volume.0)).and_then(|part| part.disk.as_mut());
+        let Some(disk) = disk else { return Vec::new() };
+        let (presence, event) = match disk.presence {
+            Presence::Leaving => (Presence::Unmounted, VolumeEvent::Unmounted),
+            Presence::Mounted | Presence::Unmounted => (Presence::Gone, VolumeEvent::Detached),
+            Presence::Gone => return Vec::new(),
+        };
+        disk.presence = presence;
+        vec![Event::Volume(volume, event)]
+    }
+
+    fn slot_of(&self, id: VolumeId) -> Option<VolumeIndex> {
+        let has = |disk: &Disk| disk.id == id;
+        (0u8..)
+            .zip(&self.parts)
+            .find(|(_, part)| part.disk.as_ref().is_some_and(has))
+            .map(|(index, _)| VolumeIndex(index))
+    }
+
+    /// A slot for a disk that was not here before.
+    fn free_slot(&self) -> Option<VolumeIndex> {
+        let slots = (0u8..).zip(&self.parts).filter(|(_, part)| part.kind == Kind::Disk);
+        let free =
+            slots.filter(|(_, part)| part.disk.as_ref().is_none_or(|disk| disk.presence == Presence::Gone));
+        // Never used slots first, in their order: disks found at the start are preferred in the order they were found.
+        free.min_by_key(|(index, part)| (part.touched(), *index)).map(|(index, _)| VolumeIndex(index))
+    }
+}
