@@ -162,10 +162,15 @@ impl Ages {
         let Watch::Trusted(Pairing { seen: wall, .. }) = self.watch else { return };
         let credit = now.since(self.moved.max(self.settled)).saturating_mul(PACE);
         self.moved = now;
+        let holes = &self.holes;
         for (camera, horizon) in self.horizons.iter_mut().enumerate().take(shelf.cameras()) {
             let Some((from, age)) = horizon.zip(shelf.age(camera)) else { continue };
-            let limit = wall - age;
-            *horizon = if from > wall { None } else { Some(from.max(limit.min(from + credit))) };
+            // Nothing was recorded in a hole, so none of the credit is spent on it.
+            let reach = holes.iter().fold(from + credit, |reach, (begin, end)| {
+                let begin = (*begin).max(from);
+                if begin < reach && begin < *end { reach + length(begin, *end) } else { reach }
+            });
+            *horizon = if from > wall { None } else { Some(from.max(reach.min(wall - age))) };
         }
     }
 
@@ -236,4 +241,9 @@ impl Ages {
             self.holes[nearest].1 = next.1;
         }
     }
+}
+
+/// Zero if `to` is not later.
+fn length(from: Wall, to: Wall) -> Duration {
+    Duration::from_micros(u64::try_from(to.micros_since(from)).unwrap_or(0))
 }

@@ -38,6 +38,8 @@ pub struct Camera {
     pub unlisted: bool,
     pub segments: Vec<Segment>,
     cursor: usize,
+    /// All before it are gone.
+    first: usize,
 }
 
 impl Camera {
@@ -56,6 +58,8 @@ pub struct Volume {
     pub cameras: Vec<Camera>,
     pub counted: bool,
     pub total: u64,
+    /// Bytes of segments.
+    pub ours: u64,
     /// Bytes of what is not ours.
     pub foreign: u64,
     pub sequence: u32,
@@ -66,14 +70,8 @@ pub struct Volume {
 }
 
 impl Volume {
-    pub fn used(&self) -> u64 {
-        let ours: u64 =
-            self.cameras.iter().flat_map(Camera::rest).map(|segment| segment.candidate.bytes).sum();
-        ours + self.foreign
-    }
-
     pub fn free(&self) -> u64 {
-        self.total.saturating_sub(self.used())
+        self.total.saturating_sub(self.ours + self.foreign)
     }
 }
 
@@ -106,7 +104,11 @@ impl Shelf for Volume {
     fn rewind(&mut self) {
         assert_eq!(self.unanswered, 0, "rewound while a deletion was not answered");
         self.rewinds += 1;
-        self.cameras.iter_mut().for_each(|camera| camera.cursor = 0);
+        for camera in &mut self.cameras {
+            let gone = camera.segments[camera.first..].iter().take_while(|segment| segment.gone).count();
+            camera.first += gone;
+            camera.cursor = camera.first;
+        }
     }
 }
 
@@ -171,6 +173,7 @@ impl World {
         let ended = self.clock.map(|offset| self.wall_at(offset, end));
         self.volume.sequence += 1;
         let candidate = Candidate { sequence: self.volume.sequence, ended, bytes, protected: false };
+        self.volume.ours += bytes;
         let segments = &mut self.volume.cameras[camera].segments;
         segments.push(Segment { candidate, end, stuck: false, gone: false });
         segments.last_mut().expect("just pushed")
@@ -239,6 +242,7 @@ impl World {
                 self.cleaner.failed(candidate.bytes);
             } else {
                 segment.gone = true;
+                self.volume.ours -= candidate.bytes;
                 self.cleaner.deleted(candidate.bytes);
             }
         }
