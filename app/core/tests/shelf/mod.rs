@@ -73,6 +73,25 @@ impl Volume {
     pub fn free(&self) -> u64 {
         self.total.saturating_sub(self.ours + self.foreign)
     }
+
+    /// The model of fair share: sort all that may go, and take the first of a camera that holds at least the mean.
+    fn fair_choice(&self, (camera, candidate): (usize, Candidate)) -> (u32, usize) {
+        let mut all = vec![(candidate.sequence, camera, candidate.bytes)];
+        for (camera, each) in self.cameras.iter().enumerate().filter(|(_, each)| !each.unlisted) {
+            let open =
+                each.to_come().map(|segment| segment.candidate).filter(|candidate| !candidate.protected);
+            all.extend(open.map(|candidate| (candidate.sequence, camera, candidate.bytes)));
+        }
+        all.sort_unstable();
+        let of = |camera: usize| all.iter().filter(move |each| each.1 == camera).map(|each| each.2);
+        let mut holders: Vec<usize> = all.iter().map(|each| each.1).collect();
+        holders.sort_unstable();
+        holders.dedup();
+        let mean = all.iter().map(|each| each.2).sum::<u64>() as f64 / holders.len() as f64;
+        let first = all.iter().find(|each| !self.counted || of(each.1).sum::<u64>() as f64 >= mean - 1e-3);
+        let (sequence, camera, _) = first.expect("there is one");
+        (*sequence, *camera)
+    }
 }
 
 impl Shelf for Volume {
@@ -208,6 +227,10 @@ impl World {
         for _ in 0..100_000 {
             match self.cleaner.step(self.now, self.wall(), &mut self.volume) {
                 Step::Delete { camera, candidate, rule } => {
+                    if matches!(rule, Rule::Space | Rule::EmergencySpace) {
+                        let chosen = (candidate.sequence, camera);
+                        assert_eq!(self.volume.fair_choice((camera, candidate)), chosen, "by {rule:?}");
+                    }
                     batch.push((camera, candidate, rule));
                     self.volume.unanswered += 1;
                     if batch.len() >= self.batch {
@@ -215,7 +238,12 @@ impl World {
                     }
                 }
                 Step::Rest { until } if until <= self.now => self.carry_out(&mut batch),
-                step @ (Step::Rest { .. } | Step::Exhausted { .. } | Step::Blocked { .. }) => {
+                step @ (Step::Rest { until } | Step::Exhausted { until, .. } | Step::Blocked { until }) => {
+                    assert!(
+                        until > self.now && until <= self.now + seconds(60),
+                        "{step:?} at {:?}",
+                        self.now
+                    );
                     self.carry_out(&mut batch);
                     if !matches!(step, Step::Rest { .. }) {
                         self.said.push((self.now.as_nanos() / 1_000_000_000, step));
