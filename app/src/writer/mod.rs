@@ -389,18 +389,19 @@ impl Worker {
         more
     }
 
-    /// Brings to the disk all that was gathered: first the writes of all cameras, then their syncs, then one of the
-    /// ledger. A disk can order what it has been given; and where a sync commits the filesystem's journal, it commits
-    /// what the other cameras wrote as well.
+    /// Brings to the disk all that was gathered: the writes of all cameras, then their syncs, then one of the ledger.
+    /// Where there are several files, all of them are on their way before the first is waited for.
     ///
     /// A full disk takes part of it perhaps: that is told before it fails, or each new attempt would write it again and
     /// fill the disk with copies.
     fn flush(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
         let Worker { streams, leaving, voice, .. } = self;
-        let written = all(leaving, streams).try_for_each(|stream| stream.write(disk));
+        let written = all(leaving, streams).try_fold(0, |files, stream| Ok(files + stream.write(disk)?));
         match &written {
-            Err(error) if !matches!(error.fault, Fault::NoSpace | Fault::Quota) => return written,
-            Ok(()) | Err(_) => {}
+            Ok(0 | 1) => {}
+            Ok(_) => all(leaving, streams).for_each(|stream| stream.send(disk)),
+            Err(VolumeError { fault: Fault::NoSpace | Fault::Quota, .. }) => {}
+            Err(_) => return written.map(drop),
         }
         let mut tell = |camera, told| voice.told(camera, told);
         let synced = all(leaving, streams).try_for_each(|stream| stream.sync(disk, &mut tell));

@@ -189,12 +189,21 @@ impl Stream {
         }
     }
 
-    /// Writes what is queued: one call for a file, if the kernel takes it all.
-    pub fn write(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
-        for Ended { segment, .. } in &mut self.ended {
-            segment.write(&self.name, disk)?;
+    /// Writes what is queued: one call for a file, if the kernel takes it all. Gives the number of files.
+    pub fn write(&mut self, disk: &mut Disk) -> Result<usize, VolumeError> {
+        let mut files = 0;
+        for segment in self.ended.iter_mut().map(|ended| &mut ended.segment).chain(self.state.segment()) {
+            files += segment.write(&self.name, disk)?;
         }
-        self.state.segment().map_or(Ok(()), |segment| segment.write(&self.name, disk))
+        Ok(files)
+    }
+
+    /// Has the kernel begin with what was written; see [`OpenSegment::send`].
+    pub fn send(&mut self, disk: &Disk) {
+        self.ended.iter().for_each(|ended| ended.segment.send(disk));
+        if let Some(segment) = self.state.segment() {
+            segment.send(disk);
+        }
     }
 
     /// Makes durable what was written, tells it, and lets the ring let go of it. The ledger's next sync makes durable
