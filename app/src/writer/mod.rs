@@ -3,9 +3,18 @@
 //! Words: a **stream** is one camera on one volume; the **disk** is the volume's directory and ledger.
 //!
 //! The loop commands and hears [`VolumeEvent`]s. The thread owns everything that touches
-//! the volume, so that a call stuck in the kernel stops nothing but this thread; the loop then abandons
-//! it ([`VolumeWriter::abandon`]) and its rings go to another reader. Any error of the volume ends the
-//! thread with `Faulted`: whether and when to try again is the core's decision.
+//! the volume, so that a call stuck in the kernel stops nothing but this thread; the loop sees how long it lasts
+//! ([`VolumeWriter::figures`]), abandons the thread ([`VolumeWriter::abandon`]), and its rings go to another reader.
+//! Any error of the volume ends the thread with `Faulted`: whether and when to try again is the core's decision.
+//!
+//! | file | what |
+//! |---|---|
+//! | `stream` | one camera: where fragments and segments are cut |
+//! | `growing`, `segment` | one file: queued, written, synced |
+//! | `notes` | why footage is missing before a segment |
+//! | `disk`, `home` | the volume: its ledger, new files, whether it is still the same |
+//! | [`pulse`], `figures` | how long a call to the disk lasts; what the loop may know at any moment |
+//! | `voice` | what the loop is told |
 
 mod disk;
 mod figures;

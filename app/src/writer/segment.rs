@@ -15,7 +15,7 @@ use holdfast_wire::ledger::{Ending, Record, SegmentClosed, SegmentOpened};
 use rustix::fs::{Advice, fadvise};
 
 use super::disk::Disk;
-use super::pulse::Pulse;
+use super::pulse::{Abandoned, Pulse};
 use crate::host::message_ids as ids;
 use crate::mp4::{Fragment, Payload, Sample, SegmentMuxer};
 use crate::ring::Data;
@@ -210,6 +210,10 @@ impl OpenSegment {
         let is_new = matches!(self.file, Place::Made(_));
         if is_new {
             disk.sync_entry(&self.path)?;
+        }
+        if disk.pulse().is_abandoned() {
+            // Nobody would hear of it: the ring is to keep it for its next reader.
+            return Err(Abandoned.into());
         }
         self.file = match std::mem::replace(&mut self.file, Place::Planned) {
             Place::Made(file) | Place::Durable(file) => Place::Durable(file),

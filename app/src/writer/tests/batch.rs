@@ -70,6 +70,9 @@ fn segments_of_one_backlog_say_of_the_time_before_them_only_what_is_missing() {
     let cause = holdfast_core::event::Cause::Starting;
     let from = Wall::from_secs(WALL - 5);
     lab.writer.account(Entry::GapOpened { camera: YARD, from, cause });
+    // Refuted by the footage that goes on beyond it.
+    let stalled = holdfast_core::event::Cause::Lost;
+    lab.writer.account(Entry::GapOpened { camera: YARD, from: Wall::from_secs(WALL + 5), cause: stalled });
     let (ring, feed) = ring();
     film(&feed, 0, 25, &avc(320));
     lab.writer.take(YARD, &ring);
