@@ -299,6 +299,7 @@ impl Worker {
             let outcome = self.work(&mut disk, &cameras, inbox).inspect_err(|error| disk.on_error(error));
             // Letting go of files may hang as well, and comes before the word that it is done.
             self.pulse.watch(|| {
+                self.leaving.clear();
                 self.streams.clear();
                 drop(disk);
             });
