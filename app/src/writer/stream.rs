@@ -206,7 +206,7 @@ impl Stream {
         }
     }
 
-    /// Makes durable what was written, tells it, and lets the ring let go of it. The ledger's next sync makes durable
+    /// Makes durable what was written, lets the ring let go of it, and tells it. The ledger's next sync makes durable
     /// what it says of it.
     pub fn sync(
         &mut self,
@@ -215,10 +215,10 @@ impl Stream {
     ) -> Result<(), VolumeError> {
         let mut settle = |segment: &mut OpenSegment, disk: &mut Disk, reader: &mut Reader| {
             let Some(Synced { fragments, up_to, is_new }) = segment.sync(disk)? else { return Ok(()) };
-            fragments.into_iter().for_each(|durable| tell(self.camera, Told::Stored(durable)));
             if let Some(up_to) = up_to {
                 reader.release(up_to);
             }
+            fragments.into_iter().for_each(|durable| tell(self.camera, Told::Stored(durable)));
             if is_new { segment.say_opened(&self.name, disk) } else { Ok(()) }
         };
         while let Some(Ended { segment, ending }) = self.ended.first_mut() {
