@@ -12,6 +12,7 @@
 //! | [`feeder`] | the thread that sends a clip's frames on an absolute schedule |
 //! | [`clip`], [`sound`] | encoded content, made once and kept in a cache |
 //! | [`lives`] | what each kill of the recorder cost, and whether the ledger says so |
+//! | [`loops`] | disks made of files, and a world of its own for who plays with them |
 //! | [`nal`] | NAL units, and the mark |
 //! | [`read`], [`boxes`] | what recorded files hold, read independently of the recorder |
 //! | [`tap`] | an RTSP client that reads marks as they come |
@@ -20,6 +21,7 @@
 //! | [`stage`] | a volume, a configuration and a recorder on it, in a folder of their own |
 //! | [`report`] | what `holdfast coverage` says, and whether it adds up |
 //! | [`scene`] | cameras, a volume and the recorder's lives, for tests of crashes and of volumes |
+//! | [`udevd`] | the real udevd, and a stand-in for systemd, in such a world |
 //! | [`verify`] | what was sent against what was recorded |
 //! | [`hearing`] | sound against picture: nothing missing, both at one time |
 //! | [`faultfs`] | a disk that fails on demand: any errno, slowness, a hang, no space |
@@ -43,6 +45,7 @@ pub mod feeder;
 pub mod hearing;
 pub mod lives;
 mod mount;
+pub mod loops;
 pub mod nal;
 pub mod read;
 pub mod recorder;
@@ -52,6 +55,7 @@ pub mod server;
 pub mod sound;
 pub mod stage;
 pub mod tap;
+pub mod udevd;
 pub mod verify;
 
 /// What can go wrong in the lab itself (never: what is wrong with the program under test).
