@@ -25,6 +25,7 @@ run,test,bench   ffmpeg                           ffprobe is the player that the
 test             udev                             systemd-udevd and its database: the tests' disks come and go as real ones do
 test             e2fsprogs                        mkfs.ext4, e2fsck: the tests' filesystems
 test             mount                            losetup, mount, umount
+test             iproute2                         ip: the loopback of a test's own network
 bench            gstreamer1.0-tools               gst-launch-1.0: the bench's plain pipeline
 bench            strace                           counts the recorder's syncs, after its window
 check            shellcheck                       the linter of these scripts
