@@ -129,24 +129,6 @@ pub fn format(target: &Path, kind: &str, label: &str) -> Result<(), LabError> {
     run(&program, arguments.chain([target.as_os_str()]))
 }
 
-/// Writes a partition table (MBR) with one partition of Linux from the first MiB to the end of the image.
-pub fn partition(image: &Path) -> Result<(), LabError> {
-    const SECTOR: u64 = 512;
-    const FIRST_SECTOR: u32 = 2048;
-    let written = || -> io::Result<()> {
-        let file = OpenOptions::new().write(true).open(image)?;
-        let sectors = u32::try_from(file.metadata()?.len() / SECTOR).unwrap_or(u32::MAX);
-        let mut table = [0u8; SECTOR as usize];
-        let entry = &mut table[446..462];
-        entry[4] = 0x83;
-        entry[8..12].copy_from_slice(&FIRST_SECTOR.to_le_bytes());
-        entry[12..16].copy_from_slice(&sectors.saturating_sub(FIRST_SECTOR).to_le_bytes());
-        table[510..].copy_from_slice(&[0x55, 0xAA]);
-        std::os::unix::fs::FileExt::write_all_at(&file, &table, 0)
-    };
-    written().map_err(|source| LabError::Io { doing: format!("partitioning {}", image.display()), source })
-}
-
 /// How a loop device went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pulled {
@@ -178,7 +160,7 @@ impl Loop {
         }
     }
 
-    /// Attaches an image to the loop device with this number, which must not be there yet. Its partitions become devices.
+    /// Attaches an image to the loop device with this number, which must not be there yet.
     pub fn attach_at(image: &Path, number: u32) -> Result<Loop, LabError> {
         control(Control::Add, number)
             .map_err(|source| LabError::Io { doing: format!("adding loop{number}"), source })?;
@@ -202,6 +184,21 @@ impl Loop {
     /// The image behind it.
     pub fn image(&self) -> &Path {
         &self.image
+    }
+
+    /// Makes a partition of all but its first MiB, and gives its name. No table is written: not every kernel reads those.
+    pub fn partition(&self) -> Result<String, LabError> {
+        const SECTOR: u64 = 512;
+        const FIRST_SECTOR: u64 = 2048;
+        let bytes = fs::metadata(&self.image).map(|facts| facts.len());
+        let bytes = bytes.map_err(|source| LabError::Io {
+            doing: format!("looking at {}", self.image.display()),
+            source,
+        })?;
+        let sectors = (bytes / SECTOR).saturating_sub(FIRST_SECTOR);
+        let numbers = ["1".to_owned(), FIRST_SECTOR.to_string(), sectors.to_string()];
+        run("addpart", [self.node().into_os_string()].into_iter().chain(numbers.map(Into::into)))?;
+        Ok(format!("{}p1", self.name()))
     }
 
     /// Has the kernel tell an event of it that did not happen: "add", "change", "remove".

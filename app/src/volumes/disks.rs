@@ -159,7 +159,13 @@ impl Watcher {
         let changes = {
             let table = self.table.borrow();
             let around = Surroundings::of(&table, is_volume);
-            let world = World { volumes: &self.volumes, table: &table, around: &around, reports: &reports };
+            let world = World {
+                volumes: &self.volumes,
+                table: &table,
+                around: &around,
+                reports: &reports,
+                now: &udev::at,
+            };
             let mut join = self.join.borrow_mut();
             if let Some(event) = event {
                 join.take(event, &world);

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
-use udev::{Device, Enumerator, EventType, MonitorBuilder, MonitorSocket};
+use udev::{Device, DeviceType, Enumerator, EventType, MonitorBuilder, MonitorSocket};
 
 /// Bytes of the socket's receive buffer. An event takes about 2 KiB of it, so this holds some 500: a hub full of card
 /// readers, while the loop is busy. An unprivileged process gets at most `net.core.rmem_max`; what does not fit is lost
@@ -54,6 +54,8 @@ pub enum BlockEvent {
         name: String,
         /// Its number, which another may get now.
         number: DeviceNumber,
+        /// Its sequence when it went.
+        sequence: Option<u64>,
     },
 }
 
@@ -84,6 +86,11 @@ pub fn present() -> io::Result<Vec<Block>> {
     let mut blocks: Vec<Block> = enumerator.scan_devices()?.filter_map(|device| block_of(&device)).collect();
     blocks.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(blocks)
+}
+
+/// The block with this number, as it is at this moment; `None` if there is none.
+pub fn at(number: DeviceNumber) -> Option<Block> {
+    block_of(&Device::from_devnum(DeviceType::Block, rustix::fs::makedev(number.major, number.minor)).ok()?)
 }
 
 /// Calls `told` from the glib loop for each event, until the watch is dropped; and the blocks that are there now. None
@@ -153,7 +160,8 @@ fn receive(socket: &MonitorSocket, mut told: impl FnMut(BlockEvent)) -> bool {
             EventType::Remove => {
                 if let Some(number) = event.devnum() {
                     let name = event.sysname().to_string_lossy().into_owned();
-                    told(BlockEvent::Gone { name, number: DeviceNumber::of(number) });
+                    let sequence = sequence_of(&event);
+                    told(BlockEvent::Gone { name, number: DeviceNumber::of(number), sequence });
                 }
             }
             EventType::Add => block_of(&event).into_iter().for_each(|block| told(BlockEvent::Came(block))),
@@ -175,11 +183,15 @@ fn block_of(device: &Device) -> Option<Block> {
     Some(Block {
         name: device.sysname().to_string_lossy().into_owned(),
         number,
-        sequence: facts::property(device, "DISKSEQ").and_then(|text| text.parse().ok()),
+        sequence: sequence_of(device),
         parent: whole.map(|disk| disk.sysname().to_string_lossy().into_owned()),
         settled: device.is_initialized(),
         facts: facts::of(device),
     })
+}
+
+fn sequence_of(device: &Device) -> Option<u64> {
+    facts::property(device, "DISKSEQ").and_then(|text| text.parse().ok())
 }
 
 /// The blocks as they were told last, so that a look can be compared with it.
@@ -199,15 +211,16 @@ impl Known {
     }
 
     /// Takes what is there now for what is known, and says how that differs: first what went, then what came or changed.
-    /// What has another number or sequence under the same name went and came.
+    /// What has another number under the same name went and came; another sequence alone is a change.
     fn replace(&mut self, now: Vec<Block>) -> Vec<BlockEvent> {
         let now: BTreeMap<String, Block> = now.into_iter().map(|block| (block.name.clone(), block)).collect();
-        let same = |a: &Block, b: &Block| (a.number, a.sequence) == (b.number, b.sequence);
-        let gone = self.0.values().filter(|old| now.get(&old.name).is_none_or(|new| !same(old, new)));
-        let gone = gone.map(|old| BlockEvent::Gone { name: old.name.clone(), number: old.number });
+        let gone =
+            self.0.values().filter(|old| now.get(&old.name).is_none_or(|new| new.number != old.number)).map(
+                |old| BlockEvent::Gone { name: old.name.clone(), number: old.number, sequence: old.sequence },
+            );
         let here = now.values().filter_map(|new| match self.0.get(&new.name) {
             Some(old) if old == new => None,
-            Some(old) if same(old, new) => Some(BlockEvent::Changed(new.clone())),
+            Some(old) if old.number == new.number => Some(BlockEvent::Changed(new.clone())),
             Some(_) | None => Some(BlockEvent::Came(new.clone())),
         });
         let differences = gone.chain(here).collect();
@@ -227,8 +240,9 @@ mod tests {
         Block { name: name.to_owned(), number, sequence: Some(sequence), parent: None, settled: true, facts }
     }
 
-    fn gone(name: &str, minor: u32) -> BlockEvent {
-        BlockEvent::Gone { name: name.to_owned(), number: DeviceNumber { major: 8, minor } }
+    fn gone(name: &str, minor: u32, sequence: u64) -> BlockEvent {
+        let number = DeviceNumber { major: 8, minor };
+        BlockEvent::Gone { name: name.to_owned(), number, sequence: Some(sequence) }
     }
 
     #[test]
@@ -240,8 +254,8 @@ mod tests {
         let cases: [Case; 7] = [
             ("nothing happened", vec![a(), b()], vec![b(), a()], vec![]),
             ("one came", vec![a()], vec![a(), b()], vec![Came(b())]),
-            ("one went", vec![a(), b()], vec![a()], vec![gone("sdb", 16)]),
-            ("one went, one came", vec![a()], vec![b()], vec![gone("sda", 0), Came(b())]),
+            ("one went", vec![a(), b()], vec![a()], vec![gone("sdb", 16, 2)]),
+            ("one went, one came", vec![a()], vec![b()], vec![gone("sda", 0, 1), Came(b())]),
             (
                 "one was formatted",
                 vec![b()],
@@ -249,16 +263,16 @@ mod tests {
                 vec![Changed(block("sdb", 16, 2, "NEW"))],
             ),
             (
-                "another disk under the same name",
+                "another medium",
                 vec![a(), b()],
                 vec![a(), block("sdb", 16, 3, "")],
-                vec![gone("sdb", 16), Came(block("sdb", 16, 3, ""))],
+                vec![Changed(block("sdb", 16, 3, ""))],
             ),
             (
                 "the same name with another number",
                 vec![b()],
                 vec![block("sdb", 32, 2, "")],
-                vec![gone("sdb", 16), Came(block("sdb", 32, 2, ""))],
+                vec![gone("sdb", 16, 2), Came(block("sdb", 32, 2, ""))],
             ),
         ];
         for (name, before, after, expected) in cases {
@@ -275,7 +289,7 @@ mod tests {
         known.learn(&BlockEvent::Came(block("sda", 0, 1, "")));
         known.learn(&BlockEvent::Came(block("sdb", 16, 2, "")));
         known.learn(&BlockEvent::Changed(block("sda", 0, 1, "NEW")));
-        known.learn(&gone("sdb", 16));
+        known.learn(&gone("sdb", 16, 2));
         assert_eq!(known.replace(vec![block("sda", 0, 1, "NEW")]), []);
     }
 }

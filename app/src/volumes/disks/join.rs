@@ -3,6 +3,11 @@
 //!
 //! A mount **lives** while its device does. A device that is pulled takes its mount along, though the mount stays in the
 //! kernel's table until somebody unmounts it; so the end of a mount's life is remembered until it has left the table.
+//!
+//! The witnesses may be heard in any order: a mount before the event that brought its device, or the removal of a disk
+//! after the next one was mounted under its number. So each mount is noted with the **medium** that was in its device
+//! when it was met (the kernel's `diskseq`, which only rises), and only what is told of that medium or of a later one ends
+//! its life.
 
 use super::super::facts::Surroundings;
 use super::super::mounts::{DeviceNumber, Mount, MountTable};
@@ -25,6 +30,8 @@ pub(super) struct World<'a> {
     pub(super) around: &'a Surroundings,
     /// What the helper said, each disk once.
     pub(super) reports: &'a [DiskReport],
+    /// What udev's database and sysfs say of a device at this moment.
+    pub(super) now: &'a dyn Fn(DeviceNumber) -> Option<Block>,
 }
 
 /// See the module.
@@ -42,8 +49,8 @@ type Key = (u32, DeviceNumber);
 
 #[derive(Debug)]
 enum Life {
-    /// Its device, if it was seen yet, had this medium in it.
-    Lives { sequence: Option<u64> },
+    /// Its device had this medium in it, if the kernel numbers them.
+    Lives { medium: Option<u64> },
     /// Its device went, when the newest report on it was this one.
     Ended { report: Option<i64> },
 }
@@ -78,12 +85,18 @@ impl Join {
             BlockEvent::Came(block) | BlockEvent::Changed(block) => {
                 blocks.insert(block.name.clone(), block);
             }
-            BlockEvent::Gone { name, number } => {
-                blocks.remove(&name);
+            BlockEvent::Gone { name, number, sequence } => {
+                // Where the next one is there under this number already, its own event is on its way.
+                if (world.now)(number).and_then(|next| next.sequence) <= sequence {
+                    blocks.remove(&name);
+                }
                 let report = stamp(world.reports, number);
                 for (_, life) in self.lives.iter_mut().filter(|((_, device), _)| *device == number) {
-                    if let Life::Lives { .. } = life {
-                        *life = Life::Ended { report };
+                    match life {
+                        Life::Lives { medium: Some(medium) }
+                            if sequence.is_some_and(|gone| gone < *medium) => {}
+                        Life::Lives { .. } => *life = Life::Ended { report },
+                        Life::Ended { .. } => {}
                     }
                 }
             }
@@ -121,31 +134,41 @@ impl Join {
 
     /// Learns of new mounts, forgets those that have left the table, and ends the life of those whose medium changed.
     fn meet(&mut self, world: &World<'_>) {
-        let there: Vec<Key> = mounts(world).map(|(_, mount)| key(mount)).collect();
-        self.lives.retain(|key, _| there.contains(key));
+        let mut before = std::mem::take(&mut self.lives);
         for (id, mount) in mounts(world) {
-            let now = self.block_of(mount.device).and_then(|block| block.sequence);
+            let newest = self.block_of(mount.device).and_then(|block| block.sequence);
             let report = report_of(world.reports, mount.device);
-            let life = self.lives.entry(key(mount)).or_insert(Life::Lives { sequence: now });
-            match life {
-                Life::Lives { sequence: None } => *life = Life::Lives { sequence: now },
-                Life::Lives { sequence: Some(before) } if now.is_some_and(|now| now != *before) => {
-                    *life = Life::Ended { report: report.map(|report| report.at_micros) };
+            let life = match before.remove(&key(mount)) {
+                None => Life::Lives { medium: self.look_at(mount.device, world) },
+                Some(Life::Lives { medium: Some(met) }) if newest.is_some_and(|newest| newest > met) => {
+                    Life::Ended { report: report.map(|report| report.at_micros) }
                 }
-                Life::Lives { .. } => {}
+                Some(Life::Lives { medium }) => Life::Lives { medium },
                 // The kernel gave the number of a mount that went to the one that came: the helper says that it
                 // mounted anew.
-                Life::Ended { report: before } => {
-                    let anew = report.is_some_and(|report| {
-                        Some(report.at_micros) != *before
+                Some(Life::Ended { report: before })
+                    if report.is_some_and(|report| {
+                        Some(report.at_micros) != before
                             && matches!(report.outcome, Outcome::Mounted { volume, .. } if volume == id)
-                    });
-                    if anew {
-                        *life = Life::Lives { sequence: now };
-                    }
+                    }) =>
+                {
+                    Life::Lives { medium: self.look_at(mount.device, world) }
                 }
-            }
+                Some(Life::Ended { report }) => Life::Ended { report },
+            };
+            self.lives.insert(key(mount), life);
         }
+    }
+
+    /// Looks at the device of a new mount, for its medium: whoever mounted it knew what its event, which may still be on
+    /// its way, will tell.
+    fn look_at(&mut self, number: DeviceNumber, world: &World<'_>) -> Option<u64> {
+        let now = (world.now)(number)?;
+        let medium = now.sequence;
+        if let Some(known) = self.blocks.as_mut().and_then(|blocks| blocks.get_mut(&now.name)) {
+            *known = now;
+        }
+        medium
     }
 
     /// A mount of a volume, if it lives.

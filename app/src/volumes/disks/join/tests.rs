@@ -12,6 +12,8 @@ struct Story {
     blocks: Vec<Block>,
     mounts: Vec<String>,
     reports: Vec<DiskReport>,
+    /// What is in each device, whoever has told of it.
+    there: BTreeMap<DeviceNumber, Block>,
     /// Reports and media are numbered through, so that no two are alike.
     count: u64,
 }
@@ -51,7 +53,9 @@ impl Story {
             ..DiskFacts::default()
         };
         let sequence = Some(self.next());
-        Block { name: name.to_owned(), number, sequence, parent: None, settled: true, facts }
+        let block = Block { name: name.to_owned(), number, sequence, parent: None, settled: true, facts };
+        self.there.insert(number, block.clone());
+        block
     }
 
     fn plug(&mut self, name: &str, content: &str, label: &str) -> Vec<String> {
@@ -60,7 +64,9 @@ impl Story {
     }
 
     fn pull(&mut self, name: &str) -> Vec<String> {
-        self.event(BlockEvent::Gone { name: name.to_owned(), number: fields(name).1 })
+        let number = fields(name).1;
+        let sequence = self.there.remove(&number).and_then(|block| block.sequence);
+        self.event(BlockEvent::Gone { name: name.to_owned(), number, sequence })
     }
 
     fn event(&mut self, event: BlockEvent) -> Vec<String> {
@@ -104,8 +110,13 @@ impl Story {
     fn told(&mut self, event: Option<BlockEvent>) -> Vec<String> {
         let table = MountTable::parse(self.mounts.join("\n").as_bytes());
         let around = Surroundings::default();
-        let world =
-            World { volumes: Path::new(VOLUMES), table: &table, around: &around, reports: &self.reports };
+        let world = World {
+            volumes: Path::new(VOLUMES),
+            table: &table,
+            around: &around,
+            reports: &self.reports,
+            now: &|number| self.there.get(&number).cloned(),
+        };
         if let Some(event) = event {
             self.join.take(event, &world);
         }
@@ -227,7 +238,8 @@ fn a_medium_that_was_changed_in_its_reader_takes_its_mount_along() {
     story.event(BlockEvent::Came(card));
     story.mount(50, "sdd", 1);
     // A change that is none of the medium: a label, a tool that closed the device.
-    let same = Block { sequence: Some(story.count), ..story.block("sdd", "vfat", "HOLDFAST") };
+    let mut same = story.block("sdd", "vfat", "RENAMED");
+    same.sequence = Some(1);
     assert_eq!(story.event(BlockEvent::Changed(same)), NOTHING);
     let other = story.block("sdd", "vfat", "HOLDFAST");
     assert_eq!(story.event(BlockEvent::Changed(other)), ["1 gone"]);
@@ -350,4 +362,32 @@ fn what_is_mounted_below_the_folder_under_no_id_is_none_of_ours() {
         story.mounts.push(format!("{} 1 {number} / {VOLUMES}/{name} rw - ext4 /dev/sdb1 rw", 60 + at));
     }
     assert_eq!(story.told(None), NOTHING);
+}
+
+#[test]
+fn a_card_that_was_mounted_before_its_event_was_heard_lives() {
+    let mut story = Story::with_udev();
+    let empty = story.block("sdd", "", "");
+    story.event(BlockEvent::Came(Block { facts: DiskFacts { size: 0, ..empty.facts.clone() }, ..empty }));
+    let card = story.block("sdd", "vfat", "HOLDFAST");
+    // The reader is there, so the mount counts; what is in it is told later, and is what was mounted.
+    assert_eq!(story.mount(50, "sdd", 1), ["1 mounted from sdd (FAT, HOLDFAST)"]);
+    assert_eq!(story.event(BlockEvent::Changed(card)), NOTHING);
+}
+
+#[test]
+fn a_removal_that_is_heard_late_does_not_end_the_next_disk_under_the_same_number() {
+    let mut story = Story::with_udev();
+    story.plug("sdb1", "ext4", "HOLDFAST");
+    story.mount(50, "sdb1", 1);
+    // Pulled, another one plugged in and mounted, before any of it was heard.
+    let number = fields("sdb1").1;
+    let sequence = story.there[&number].sequence;
+    let next = story.block("sdb1", "ext4", "HOLDFAST");
+    story.mounts.clear();
+    assert_eq!(story.mount(51, "sdb1", 2), ["1 gone", "2 mounted from sdb1 (ext4, HOLDFAST)"]);
+    let gone = BlockEvent::Gone { name: "sdb1".to_owned(), number, sequence };
+    assert_eq!(story.event(gone), NOTHING);
+    assert_eq!(story.event(BlockEvent::Came(next)), NOTHING);
+    assert_eq!(story.pull("sdb1"), ["2 gone"]);
 }
