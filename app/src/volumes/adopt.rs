@@ -17,9 +17,12 @@ use std::path::Path;
 
 /// What a volume is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ground {
+pub enum Ground<'a> {
     /// A whole filesystem: its UUID goes into the marker, so that a copy of the files is found.
-    Filesystem,
+    Filesystem {
+        /// What blkid said, for where neither the kernel nor udev can tell.
+        told_uuid: Option<&'a str>,
+    },
     /// A plain directory, which may be moved.
     Directory,
 }
@@ -59,20 +62,25 @@ impl Adopted {
 /// Fails as [`super::Volume::open`] does, but for [`Fault::Copied`](holdfast_wire::cause::Fault::Copied)
 /// and [`Fault::Foreign`](holdfast_wire::cause::Fault::Foreign), which it mends. A marker that is damaged is not
 /// written over: what it said may be restored from the segments.
-pub fn adopt(root: &Path, ground: Ground, adoption: &Adoption, wish: Wish) -> Result<Adopted, VolumeError> {
+pub fn adopt(
+    root: &Path,
+    ground: Ground<'_>,
+    adoption: &Adoption,
+    wish: Wish,
+) -> Result<Adopted, VolumeError> {
     read_marker(root)?; // a damaged one is told before anything is made
     let lock = Lock::take(root, true)?;
     let uuid = filesystem_uuid(lock.home(), lock.device());
-    let on = match ground {
-        Ground::Directory => None,
-        Ground::Filesystem => uuid.as_deref(),
+    let (uuid, on) = match ground {
+        Ground::Directory => (uuid.as_deref(), None),
+        Ground::Filesystem { told_uuid } => (uuid.as_deref().or(told_uuid), uuid.as_deref().or(told_uuid)),
     };
     let Some(mut marker) = read_marker(root)? else {
         write_marker(&lock, &adoption.marker(on))?;
         return Ok(Adopted { id: adoption.id, fresh: true, renewed_from: None, taken_from: None });
     };
     let mut records = Vec::new();
-    let renewed_from = (wish == Wish::NewIdentity || is_copied(&marker, uuid.as_deref())).then(|| {
+    let renewed_from = (wish == Wish::NewIdentity || is_copied(&marker, uuid)).then(|| {
         let before = renew(&mut marker, adoption.id);
         records.push(Record::Renewed { at: adoption.at, before, now: adoption.id });
         before

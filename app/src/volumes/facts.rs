@@ -17,7 +17,7 @@ use udev::Device;
 const SECTOR: u64 = 512;
 
 /// Partition types that firmware starts systems from: the EFI system partition in a GPT and in an MBR.
-const BOOT_PARTITIONS: [&str; 2] = ["c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef"];
+pub(super) const BOOT_PARTITIONS: [&str; 2] = ["c12a7328-f81f-11d2-ba4b-00a0c93ec93b", "0xef"];
 
 /// Where the mount of a running system's own filesystem lies.
 const SYSTEM_PATHS: [&str; 8] =
@@ -198,7 +198,7 @@ fn attribute<'a>(device: &'a Device, name: &str) -> Option<&'a str> {
 }
 
 /// As much of a text as fits, whole characters only.
-fn cut(text: &str) -> Text {
+pub(super) fn cut(text: &str) -> Text {
     let mut short = Text::new();
     for c in text.chars() {
         if short.push(c).is_err() {

@@ -53,7 +53,14 @@ pub fn write_marker(lock: &Lock, marker: &VolumeMarkerV2) -> Result<(), VolumeEr
     };
     let bytes = encode_marker(&versioned, &mut buffer)
         .map_err(|error| VolumeError::found(Fault::Damaged, "encode", &path, error.to_string()))?;
-    let written = File::create(&temporary).and_then(|mut file| {
+    // One that was left by a power cut is removed, not written through: it might be a link.
+    match fs::remove_file(&temporary) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(VolumeError::io("remove", &temporary, error));
+        }
+        Ok(()) | Err(_) => {}
+    }
+    let written = File::create_new(&temporary).and_then(|mut file| {
         file.write_all(bytes)?;
         file.sync_all()
     });

@@ -26,6 +26,8 @@ pub struct DiskReport {
     pub disk: String,
     /// Its number as the kernel writes it: "8:17".
     pub device_number: String,
+    /// The kernel's count of media (`diskseq`): another number under the same name is another medium.
+    pub sequence: Option<u64>,
     /// The filesystem as blkid names it; empty if none was recognised.
     pub filesystem: String,
     /// Its UUID as blkid prints it; empty if it has none.
@@ -157,6 +159,11 @@ impl DiskReport {
         }
     }
 
+    /// Whether the disk is a volume that may not be used.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.outcome, Outcome::Refused { .. })
+    }
+
     /// Which volume the disk is, as far as it is known.
     pub fn volume(&self) -> Option<VolumeId> {
         match &self.outcome {
@@ -277,6 +284,7 @@ mod tests {
             version: 1,
             disk: disk.into(),
             device_number: "8:17".into(),
+            sequence: Some(12),
             filesystem: "ext4".into(),
             uuid: "aa-1".into(),
             label: "HOLDFAST".into(),
