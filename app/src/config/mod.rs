@@ -248,6 +248,29 @@ pub fn load(path: &Path, credentials: Option<&Path>) -> Checked {
     }
 }
 
+/// Reads the device's name alone, for programs that record nothing: a mistake in a camera's section is no hindrance.
+///
+/// # Errors
+/// In one line: the file cannot be read, or its `[device]` is not in order.
+pub fn device_name(path: &Path) -> Result<Name, String> {
+    let shown = path.display().to_string();
+    let text = read(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
+    let (document, syntax) = DeTable::parse_recoverable(&text);
+    let mut walk = walk::Walk::new(source::Source::of_configuration(&shown, &text), &syntax);
+    // Keys that it does not know are the business of `holdfast check`.
+    let known: Vec<String> = document.get_ref().keys().map(|key| key.get_ref().to_string()).collect();
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let whole = walk.section("the file".to_owned(), 0, document.get_ref(), &known, |_| None);
+    let device = sections::device(&mut walk, &whole);
+    let problems = walk.into_problems();
+    let first = problems.iter().find(|problem| problem.severity == Severity::Error);
+    match (device, first) {
+        (Some(device), None) => Ok(device),
+        (_, Some(problem)) => Err(problem.one_line()),
+        (None, None) => Err(format!("{shown} does not say the device's name")),
+    }
+}
+
 /// Checks a text that came from `file` (as messages name it), in `directory`.
 fn check(file: &str, text: &str, directory: &Path, credentials: Option<&Path>) -> Checked {
     const KEYS: [&str; 7] = ["device", "camera", "volume", "storage", "retention", "limits", "secrets"];
