@@ -1,7 +1,7 @@
 //! The command line: what can be typed, and the help that explains it.
 
 use super::moment::Moment;
-use super::{asking, exit};
+use super::{asking, exit, volume};
 use crate::view::Mode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_wire::ids::Name;
@@ -86,15 +86,15 @@ pub enum Command {
     /// Show how the recorder on this machine is: cameras, volumes, disks, alarms
     #[command(after_long_help = exit::HELP)]
     Status(asking::Status),
-    /// List, adopt, eject volumes
-    #[command(subcommand, after_long_help = exit::HELP)]
-    Volume(asking::Volume),
     /// Keep footage from being deleted
     #[command(subcommand, after_long_help = exit::HELP)]
     Protect(asking::ProtectCommand),
     /// Mend the ledger of a volume
     #[command(subcommand, after_long_help = [exit::HELP, LEDGER_EXAMPLES].join("\n\n"))]
     Ledger(Ledger),
+    /// Mount, adopt and let go of disks
+    #[command(subcommand, after_long_help = [exit::HELP, volume::FILES, volume::EXAMPLES].join("\n\n"))]
+    Volume(volume::Volume),
 }
 
 /// `holdfast run`.
@@ -213,6 +213,7 @@ mod tests {
             ("check", &["EXIT STATUS:", "FILES:", "EXAMPLES:"]),
             ("coverage", &["EXIT STATUS:", "EXAMPLES:"]),
             ("ledger", &["EXIT STATUS:", "EXAMPLES:"]),
+            ("volume", &["EXIT STATUS:", "FILES:", "EXAMPLES:"]),
         ] {
             let mut command = Cli::command();
             let help = command.find_subcommand_mut(name).expect(name).render_long_help().to_string();

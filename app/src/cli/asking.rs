@@ -11,13 +11,6 @@ use std::time::Duration;
 /// Longest note of a protection, in bytes: what the ledger has room for.
 const MAX_NOTE: usize = 64;
 
-const VOLUME_EXAMPLES: &str = "\
-EXAMPLES:
-  holdfast volume list
-  holdfast volume info sda1
-  holdfast volume eject 4f3c
-  sudo holdfast volume adopt /dev/sdb1";
-
 const PROTECT_EXAMPLES: &str = "\
 EXAMPLES:
   holdfast protect add --camera entrance --since 2026-11-22T10:00 --until 2026-11-22T10:15 --note break-in
@@ -55,31 +48,15 @@ pub struct VolumeName {
     pub ask: Ask,
 }
 
-/// `holdfast volume`.
-#[derive(Debug, Subcommand)]
-pub enum Volume {
-    /// Show every volume of the running recorder, and the disks that it does not use
-    #[command(after_long_help = [exit::HELP, VOLUME_EXAMPLES].join("\n\n"))]
-    List(Ask),
-    /// Show all that is known of one volume
-    #[command(after_long_help = [exit::HELP, VOLUME_EXAMPLES].join("\n\n"))]
-    Info(VolumeName),
-    /// Close a volume and unmount it, so that it can be pulled
-    ///
-    /// Fragments are finished, everything is synced, the ledger is closed. Footage goes on to the next volume if there
-    /// is one, else into memory for as long as that holds. Ends when it is safe to remove.
-    #[command(after_long_help = [exit::HELP, VOLUME_EXAMPLES].join("\n\n"))]
-    Eject {
-        /// Which one.
-        #[command(flatten)]
-        volume: VolumeName,
-        /// How long to wait until it is safe to remove
-        #[arg(long, value_name = "TIME", default_value = "90s", value_parser = duration)]
-        wait: Duration,
-    },
-    /// Use a volume again that was ejected and is still there
-    #[command(after_long_help = [exit::HELP, VOLUME_EXAMPLES].join("\n\n"))]
-    Use(VolumeName),
+/// `holdfast volume eject`.
+#[derive(Args, Debug)]
+pub struct Eject {
+    /// Which one.
+    #[command(flatten)]
+    pub volume: VolumeName,
+    /// How long to wait until it is safe to remove
+    #[arg(long, value_name = "TIME", default_value = "90s", value_parser = duration)]
+    pub wait: Duration,
 }
 
 /// `holdfast protect`.

@@ -9,13 +9,13 @@ pub mod exit;
 pub mod moment;
 pub mod output;
 mod status;
+pub mod volume;
 
 use crate::config;
 use crate::coverage::{self, CoverageArgs, CoverageError};
 use crate::host::{self, clock, journal, message_ids};
 use crate::{ledger, shell};
 use args::{Cli, Command, Coverage, Ledger, Run};
-use asking::Volume;
 use clap::Parser;
 use exit::Exit;
 use std::error::Error;
@@ -46,12 +46,9 @@ fn dispatch(command: Command) -> Result<Exit, Box<dyn Error>> {
         Command::Check(args) => Ok(check::run(&args, credentials_directory().as_deref())?),
         Command::Coverage(args) => coverage(&args),
         Command::Status(args) => status::status(&args),
-        Command::Volume(Volume::List(ask)) => status::list(&ask),
-        Command::Volume(Volume::Info(args)) => status::info(&args),
-        Command::Volume(Volume::Eject { volume, wait }) => status::eject(&volume, wait),
-        Command::Volume(Volume::Use(args)) => status::use_again(&args),
         Command::Protect(command) => status::protect(&command, clock::now().wall),
         Command::Ledger(Ledger::Rebuild { volume }) => rebuild(&volume),
+        Command::Volume(command) => volume::run(&command),
     }
 }
 

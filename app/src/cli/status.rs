@@ -1,6 +1,6 @@
 //! `holdfast status`, `holdfast volume list|info|eject|use`, `holdfast protect|unprotect`: what a person asks a running recorder.
 
-use super::asking::{Ask, Protect, ProtectCommand, Status as StatusArgs, VolumeName};
+use super::asking::{Ask, Eject, Protect, ProtectCommand, Status as StatusArgs, VolumeName};
 use super::exit::Exit;
 use super::output;
 use crate::control::client::ask;
@@ -61,14 +61,15 @@ pub fn info(args: &VolumeName) -> Result<Exit, Box<dyn Error>> {
 }
 
 /// `holdfast volume eject VOLUME`: asks, and waits until it is safe to remove.
-pub fn eject(args: &VolumeName, wait: Duration) -> Result<Exit, Box<dyn Error>> {
+pub fn eject(asked: &Eject) -> Result<Exit, Box<dyn Error>> {
+    let Eject { volume: args, wait } = asked;
     let request = Request::Eject { volume: args.volume.clone() };
     match ask(&args.ask.runtime, &request)? {
         Answer::Refused { text } => return Ok(refused(&text)),
         Answer::Done { text } => output::write(&format!("{text}\n"))?,
         other @ (Answer::Status(_) | Answer::Protected { .. }) => return Err(strange(&other)),
     }
-    let end = Instant::now() + wait;
+    let end = Instant::now() + *wait;
     loop {
         let status = fetch(&args.ask)?;
         match find(&status, &args.volume)? {

@@ -248,11 +248,11 @@ pub fn load(path: &Path, credentials: Option<&Path>) -> Checked {
     }
 }
 
-/// Reads the device's name alone, for programs that record nothing: a mistake in a camera's section is no hindrance.
+/// Reads the device's name and its former ones alone, for programs that record nothing: a mistake in a camera's section is no hindrance.
 ///
 /// # Errors
 /// In one line: the file cannot be read, or its `[device]` is not in order.
-pub fn device_name(path: &Path) -> Result<Name, String> {
+pub fn device(path: &Path) -> Result<(Name, Vec<Name>), String> {
     let shown = path.display().to_string();
     let text = read(path).map_err(|error| format!("{shown} cannot be read: {error}"))?;
     let (document, syntax) = DeTable::parse_recoverable(&text);

@@ -23,12 +23,16 @@
 //! | [`fault`] | what errors mean |
 //! | [`identity`] | who a volume is: copies, foreign ones |
 //! | [`adopt`] | taking a volume over, or giving it a new identity, by a person's wish |
+//! | [`helper`] | mounting, as root, in a process of its own |
 //! | [`report`] | what the helper tells the recorder of each disk |
+//! | [`udev`], [`mounts`], [`facts`] | which disks there are, and what is mounted where |
 
 pub mod adopt;
 pub mod disks;
 pub mod facts;
 pub mod fault;
+pub mod health;
+pub mod helper;
 pub mod identity;
 mod in_use;
 pub mod layout;

@@ -1,0 +1,3 @@
+//! x
+/// x
+pub const HEALTH: &str = "/run/holdfast/health";
