@@ -59,7 +59,7 @@ fn adopt_directory(helper: &Helper, root: &Path, wish: Wish) -> Result<Exit, Box
     let ground = if is_disk { Ground::Filesystem { told_uuid: None } } else { Ground::Directory };
     let adopted = volumes::adopt::adopt(root, ground, &adoption, wish)?;
     if let Some(owner) = helper.owner {
-        owner.take(root)?;
+        owner.take_all(root)?;
     }
     let Adopted { id, fresh, renewed_from, taken_from } = adopted;
     let mut text = format!("{} is volume {id}", root.display());

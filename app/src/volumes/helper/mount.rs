@@ -215,10 +215,14 @@ impl Attempt<'_> {
                 Err(end) => return Ok(Err(end)),
             },
         };
-        if let Some(owner) = self.helper.owner.filter(|_| !filesystem.properties().owner_by_mount)
-            && owner.take(root)?
-        {
-            log::info!("{}: holdfast/ and all below was given to the recorder's user", self.disk.name);
+        let owner = self.helper.owner.filter(|_| !filesystem.properties().owner_by_mount);
+        match owner {
+            Some(owner) if adopted => owner.take_all(root)?,
+            Some(owner) if owner.take(root)? => {
+                let name = &self.disk.name;
+                log::info!("{name}: holdfast/ belonged to another user; it was given to the recorder's");
+            }
+            Some(_) | None => {}
         }
         Ok(Ok((volume, text, adopted)))
     }

@@ -67,8 +67,8 @@ impl Owner {
         Ok(Owner { user: id, group })
     }
 
-    /// Gives `holdfast/` at `root` and all below to this owner, if `holdfast/` is somebody else's: a disk that is new here, or
-    /// that comes from a system on which the recorder has another number. Links are not followed. Whether it did.
+    /// Gives `holdfast/` at `root` and all below to this owner, if `holdfast/` is somebody else's: a disk that comes from a
+    /// system on which the recorder has another number. Whether it did.
     ///
     /// # Errors
     /// As the system says.
@@ -78,10 +78,20 @@ impl Owner {
         if (facts.uid(), facts.gid()) == (self.user, self.group) {
             return Ok(false);
         }
+        self.take_all(root)?;
+        Ok(true)
+    }
+
+    /// Gives `holdfast/` at `root` and all below to this owner: after an adoption, which wrote there as root. Links are not
+    /// followed.
+    ///
+    /// # Errors
+    /// As the system says.
+    pub fn take_all(&self, root: &Path) -> Result<(), VolumeError> {
+        let home = layout::home(root);
         self.give_below(&home)?;
         // Last: what was interrupted is seen by it and done again.
-        self.give(&home)?;
-        Ok(true)
+        self.give(&home)
     }
 
     fn give(&self, path: &Path) -> Result<(), VolumeError> {

@@ -1,0 +1,599 @@
+//! The helper on real disks: what it mounts and how, what it leaves alone, what it refuses, and that nothing stays behind.
+//! ext4 alone: the kernel that these tests meet may have no exFAT, F2FS and FAT (the tables of both are tested in the program).
+
+use holdfast_tests::LabError;
+use holdfast_tests::binary::binary;
+use holdfast_tests::loops::{Loop, Mounted, format, image, run, world};
+use serde_json::Value;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The recorder's user and group, as far as these tests go.
+const USER: u32 = 1234;
+const GROUP: u32 = 1235;
+
+/// Above the smallest that is used (64 MiB).
+const SIZE: u64 = 80 << 20;
+
+/// A place to mount in, and this device's configuration.
+struct Bench {
+    folder: PathBuf,
+}
+
+/// What the helper answered.
+struct Answer {
+    code: Option<i32>,
+    said: String,
+}
+
+impl Bench {
+    fn new(folder: PathBuf) -> Bench {
+        // The recorder's user has to come through.
+        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        let bench = Bench { folder };
+        bench.call("van-12");
+        bench
+    }
+
+    /// Gives the device this name.
+    fn call(&self, device: &str) {
+        fs::write(self.folder.join("holdfast.toml"), format!("[device]\nname = \"{device}\"\n")).unwrap();
+    }
+
+    fn run_folder(&self) -> PathBuf {
+        self.folder.join("run")
+    }
+
+    fn path_of(&self, volume: &str) -> PathBuf {
+        self.run_folder().join("volumes").join(volume)
+    }
+
+    fn helper(&self, arguments: &[&str]) -> Answer {
+        let mut command = Command::new(binary().unwrap());
+        command.arg("volume").args(arguments).env_remove("JOURNAL_STREAM");
+        command.arg("--run").arg(self.run_folder());
+        if arguments[0] != "health" {
+            command.arg("--config").arg(self.folder.join("holdfast.toml"));
+            command.arg("--owner").arg(format!("{USER}:{GROUP}"));
+        }
+        let Output { status, stdout, stderr } = command.output().unwrap();
+        let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+        Answer { code: status.code(), said }
+    }
+
+    /// `holdfast volume mount`, as udev and systemd would have it.
+    fn plug(&self, device: &Loop) -> Answer {
+        self.helper(&["mount", device.node().to_str().unwrap()])
+    }
+
+    /// Plugs it in and expects it to be mounted. Gives the volume's id.
+    fn mounts(&self, device: &Loop) -> String {
+        let answer = self.plug(device);
+        assert_eq!(answer.code, Some(0), "{}", answer.said);
+        let report = self.report(device).unwrap_or_else(|| panic!("no report: {}", answer.said));
+        let volume = report["outcome"]["mounted"]["volume"].as_str();
+        volume.unwrap_or_else(|| panic!("not mounted: {report:#}")).to_owned()
+    }
+
+    /// What the report of a disk says.
+    fn report(&self, device: &Loop) -> Option<Value> {
+        let path = self.run_folder().join("disks").join(device.name() + ".json");
+        fs::read(path).ok().map(|bytes| serde_json::from_slice(&bytes).unwrap())
+    }
+
+    fn outcome(&self, device: &Loop) -> Value {
+        self.report(device).map_or(Value::Null, |report| report["outcome"].clone())
+    }
+
+    fn image(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// A new disk with an ext4 of this label.
+    fn disk(&self, name: &str, label: &str) -> Loop {
+        let path = self.image(name);
+        image(&path, SIZE).unwrap();
+        format(&path, "ext4", label).unwrap();
+        Loop::attach(&path).unwrap()
+    }
+
+    /// Mounts a disk by hand to change what lies on it.
+    fn by_hand(&self, device: &Loop, change: impl FnOnce(&Path)) {
+        let at = Mounted::at(&device.node(), &self.folder.join("by-hand"), "rw").unwrap();
+        change(at.path());
+        run("umount", [at.path()]).unwrap();
+    }
+
+    fn is_unmounted(&self) -> bool {
+        mounts_below(&self.run_folder()).is_empty()
+            && fs::read_dir(self.run_folder().join("volumes")).map_or(0, Iterator::count) == 0
+    }
+}
+
+/// A line of mountinfo for each mount below a folder.
+fn mounts_below(folder: &Path) -> Vec<String> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let below = |line: &&str| line.split(' ').nth(4).is_some_and(|path| Path::new(path).starts_with(folder));
+    table.lines().filter(below).map(str::to_owned).collect()
+}
+
+/// Whether the recorder's user can make a file there.
+fn recorder_can_write(path: &Path) -> bool {
+    let mut command = Command::new("touch");
+    command.arg(path).uid(USER).gid(GROUP).stderr(std::process::Stdio::null());
+    command.status().unwrap().success()
+}
+
+fn copy(from: &Path, to: &Path) {
+    run("cp", [Path::new("--sparse=always"), from, to]).unwrap();
+}
+
+#[test]
+fn a_disk_with_our_label_is_adopted_and_mounted_safely_for_the_recorder_alone() {
+    let test = "a_disk_with_our_label_is_adopted_and_mounted_safely_for_the_recorder_alone";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    let path = bench.path_of(&volume);
+    let report = bench.report(&disk).unwrap();
+    assert_eq!(report["outcome"]["mounted"]["path"], path.to_str().unwrap());
+    assert_eq!((&report["outcome"]["mounted"]["adopted"], &report["check"]), (&true.into(), &"clean".into()));
+
+    let [line] = &mounts_below(&bench.run_folder())[..] else { panic!("not one mount") };
+    let options: Vec<&str> = line.split(' ').nth(5).unwrap().split(',').collect();
+    for option in ["rw", "nosuid", "nodev", "noexec", "noatime", "nosymfollow"] {
+        assert!(options.contains(&option), "{option} is not set: {line}");
+    }
+    assert!(line.contains("errors=remount-ro"), "{line}");
+
+    let home = path.join("holdfast");
+    assert_eq!((home.metadata().unwrap().uid(), home.metadata().unwrap().gid()), (USER, GROUP));
+    assert!(recorder_can_write(&home.join("a")), "the recorder cannot write to its volume");
+    assert!(!recorder_can_write(&path.join("b")), "it can write beside its volume");
+
+    // Again, as a change event brings it: nothing changes.
+    assert_eq!(bench.mounts(&disk), volume);
+    assert_eq!(mounts_below(&bench.run_folder()), [line.clone()]);
+
+    // Under another name it is the same.
+    assert_eq!(bench.helper(&["unmount", &disk.name()]).code, Some(0));
+    let (first, image) = (disk.name(), disk.image().to_owned());
+    drop(disk);
+    let mut disk = Loop::attach(&image).unwrap();
+    let mut taken = None;
+    if disk.name() == first {
+        taken = Some(std::mem::replace(&mut disk, Loop::attach(&image).unwrap()));
+    }
+    assert_ne!(disk.name(), first, "the test gave it no other name");
+    assert_eq!(bench.mounts(&disk), volume);
+    drop(taken);
+}
+
+#[test]
+fn where_no_disk_is_mounted_any_more_the_recorder_cannot_write() {
+    let Some(folder) = world("where_no_disk_is_mounted_any_more_the_recorder_cannot_write") else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    let path = bench.path_of(&volume);
+    // Behind the helper's back: the mount point stays, and is root's.
+    run("umount", [&path]).unwrap();
+    assert!(path.is_dir());
+    assert!(!recorder_can_write(&path.join("a")), "it could fill the system's disk");
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    assert!(bench.is_unmounted());
+}
+
+#[test]
+fn a_copy_of_a_disk_is_refused_beside_it_taken_alone_and_used_with_an_identity_of_its_own() {
+    let test = "a_copy_of_a_disk_is_refused_beside_it_taken_alone_and_used_with_an_identity_of_its_own";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    copy(disk.image(), &bench.image("copy.img"));
+    let twin = Loop::attach(&bench.image("copy.img")).unwrap();
+
+    assert_eq!(bench.mounts(&disk), volume);
+    let refused = bench.plug(&twin);
+    assert_eq!(refused.code, Some(1), "{}", refused.said);
+    assert!(refused.said.contains("one of the two is a copy"), "{}", refused.said);
+    assert!(refused.said.contains("--new-identity"), "no advice: {}", refused.said);
+    assert_eq!(bench.outcome(&twin)["refused"]["fault"], "Duplicate");
+    assert_eq!(mounts_below(&bench.run_folder()).len(), 1);
+
+    // Alone it is the volume; then the original is the copy.
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    assert_eq!(bench.mounts(&twin), volume);
+    assert_eq!(bench.plug(&disk).code, Some(1));
+
+    let node = disk.node();
+    let adopted = bench.helper(&["adopt", "--new-identity", node.to_str().unwrap()]);
+    assert_eq!(adopted.code, Some(0), "{}", adopted.said);
+    let other = bench.mounts(&disk);
+    assert_ne!(other, volume);
+    assert_eq!(mounts_below(&bench.run_folder()).len(), 2);
+    let ledger = bench.path_of(&other).join("holdfast/ledger");
+    assert!(fs::read_dir(ledger).is_ok_and(|files| files.count() == 1), "its ledger says nothing of it");
+    assert!(recorder_can_write(&bench.path_of(&other).join("holdfast/ledger/2026-01")));
+}
+
+#[test]
+fn another_devices_disk_is_refused_until_it_is_taken_over() {
+    let Some(folder) = world("another_devices_disk_is_refused_until_it_is_taken_over") else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    bench.call("van-13");
+    let refused = bench.plug(&disk);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.said.contains("adopted by another device: \"van-12\""), "{}", refused.said);
+    assert_eq!(bench.outcome(&disk)["refused"], serde_json::json!({"volume": volume, "fault": "Foreign"}));
+    assert!(bench.is_unmounted());
+    let adopted = bench.helper(&["adopt", disk.node().to_str().unwrap()]);
+    assert_eq!(adopted.code, Some(0), "{}", adopted.said);
+    assert!(adopted.said.contains("was taken over from \"van-12\""), "{}", adopted.said);
+    assert_eq!(bench.mounts(&disk), volume, "it is still the same volume");
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    bench.call("van-12");
+    assert_eq!(bench.plug(&disk).code, Some(1), "the former owner still uses it");
+}
+
+#[test]
+fn files_that_were_copied_to_another_filesystem_are_no_volume_until_adopted() {
+    let test = "files_that_were_copied_to_another_filesystem_are_no_volume_until_adopted";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    let other = bench.disk("b.img", "HOLDFAST");
+    let home = bench.path_of(&volume).join("holdfast");
+    bench.by_hand(&other, |root| run("cp", [Path::new("-a"), &home, root]).unwrap());
+    assert_eq!(bench.plug(&other).code, Some(1));
+    assert_eq!(bench.outcome(&other)["refused"]["fault"], "Copied");
+    let adopted = bench.helper(&["adopt", other.node().to_str().unwrap()]);
+    assert_eq!(adopted.code, Some(0), "{}", adopted.said);
+    assert_ne!(bench.mounts(&other), volume, "two volumes with one identity");
+
+    // The same with a UUID that was changed on purpose.
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    let uuid = "01234567-89ab-cdef-0123-456789abcdef";
+    run("e2fsck", [Path::new("-fy"), &disk.node()]).unwrap();
+    run("tune2fs", [Path::new("-U"), Path::new(uuid), &disk.node()]).unwrap();
+    assert_eq!(bench.plug(&disk).code, Some(1));
+    assert_eq!(bench.outcome(&disk)["refused"]["fault"], "Copied");
+}
+
+#[test]
+fn a_damaged_filesystem_is_mended_before_it_is_mounted_or_left_unmounted() {
+    let test = "a_damaged_filesystem_is_mended_before_it_is_mounted_or_left_unmounted";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let debugfs = |disk: &Loop, request: &str| {
+        run("debugfs", ["-w", "-R", request, disk.node().to_str().unwrap()]).unwrap();
+    };
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    // As the kernel marks one on which it met an error, with a wrong count of what is free.
+    debugfs(&disk, "ssv free_blocks_count 7");
+    debugfs(&disk, "ssv state 2");
+    assert_eq!(bench.mounts(&disk), volume);
+    let report = bench.report(&disk).unwrap();
+    assert_eq!(report["check"], "mended", "{report:#}");
+    assert!(report["text"].as_str().unwrap().contains("is mended"), "{report:#}");
+
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    debugfs(&disk, "clri <2>");
+    debugfs(&disk, "ssv state 2");
+    let answer = bench.plug(&disk);
+    assert_eq!(answer.code, Some(1), "{}", answer.said);
+    let report = bench.report(&disk).unwrap();
+    assert_eq!(
+        (&report["check"], &report["outcome"]["failed"]["fault"]),
+        (&"left_damaged".into(), &"Damaged".into())
+    );
+    assert!(bench.is_unmounted(), "it is mounted, damaged as it is");
+}
+
+#[test]
+fn unmounting_waits_for_nobody_takes_nothing_else_and_leaves_no_directory() {
+    let test = "unmounting_waits_for_nobody_takes_nothing_else_and_leaves_no_directory";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let node = disk.node();
+    let volume = bench.mounts(&disk);
+    let path = bench.path_of(&volume);
+    for named in [volume.as_str(), node.to_str().unwrap(), &disk.name(), path.to_str().unwrap()] {
+        assert_eq!(bench.mounts(&disk), volume);
+        let answer = bench.helper(&["unmount", named]);
+        assert_eq!(answer.code, Some(0), "{named}: {}", answer.said);
+        assert!(bench.is_unmounted(), "{named}: something is left");
+        assert_eq!(bench.outcome(&disk)["unmounted"]["volume"], volume, "{named}");
+        let again = bench.helper(&["unmount", named]);
+        assert_eq!((again.code, again.said.as_str()), (Some(0), "nothing was mounted\n"), "{named}");
+    }
+    bench.mounts(&disk);
+    let open = File::create(path.join("holdfast/open")).unwrap();
+    let refused = bench.helper(&["unmount", &volume]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.said.contains("files on it are open"), "{}", refused.said);
+    assert_eq!(mounts_below(&bench.run_folder()).len(), 1);
+    assert_eq!(bench.helper(&["unmount", "--lazy", &volume]).code, Some(0));
+    assert!(bench.is_unmounted());
+    drop(open);
+
+    let elsewhere = Mounted::at(&node, &bench.folder.join("elsewhere"), "rw").unwrap();
+    for named in [elsewhere.path().to_str().unwrap(), node.to_str().unwrap(), "/"] {
+        bench.helper(&["unmount", "--lazy", named]);
+        assert_eq!(mounts_below(elsewhere.path()).len(), 1, "{named}: it unmounted what is not ours");
+    }
+}
+
+#[test]
+fn a_disk_that_was_pulled_leaves_no_mount_and_no_report_and_a_stale_mount_is_replaced() {
+    let test = "a_disk_that_was_pulled_leaves_no_mount_and_no_report_and_a_stale_mount_is_replaced";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    let open = File::create(bench.path_of(&volume).join("holdfast/open")).unwrap();
+    let (name, image) = (disk.name(), disk.image().to_owned());
+    // In use: the device stays until its last user is gone; udev and systemd are told that it went.
+    let (_, kept) = disk.pull().unwrap();
+    assert_eq!(bench.helper(&["unmount", "--lazy", &name]).code, Some(0));
+    assert!(bench.is_unmounted());
+    drop((open, kept));
+    assert_eq!(bench.helper(&["unmount", "--lazy", &name]).code, Some(0));
+    assert!(
+        !bench.run_folder().join("disks").join(name + ".json").exists(),
+        "the report of a disk that is gone"
+    );
+
+    // Something without a disk behind it in the place of the volume: what is left of one that vanished.
+    let stale = Mounted::at(Path::new("tmpfs"), &bench.path_of(&volume), "rw").err();
+    assert!(stale.is_some(), "tmpfs is no device");
+    run("mount", [Path::new("-t"), Path::new("tmpfs"), Path::new("gone"), &bench.path_of(&volume)]).unwrap();
+    let disk = Loop::attach(&image).unwrap();
+    assert_eq!(bench.mounts(&disk), volume);
+    let [line] = &mounts_below(&bench.run_folder())[..] else { panic!("the stale mount is still there") };
+    assert!(line.contains(" - ext4 "), "{line}");
+}
+
+/// The first sectors of an NTFS, as far as blkid looks.
+fn ntfs(path: &Path) {
+    const CLUSTER: u64 = 4096;
+    let mut boot = [0u8; 512];
+    boot[3..11].copy_from_slice(b"NTFS    ");
+    boot[0x0B..0x0D].copy_from_slice(&512u16.to_le_bytes());
+    boot[0x0D] = 8; // sectors in a cluster
+    boot[0x15] = 0xF8;
+    boot[0x28..0x30].copy_from_slice(&(SIZE / 512 - 1).to_le_bytes());
+    boot[0x30..0x38].copy_from_slice(&4u64.to_le_bytes()); // the cluster of the MFT
+    boot[0x38..0x40].copy_from_slice(&8u64.to_le_bytes()); // and of its mirror
+    boot[0x40] = 0xF6; // a record of 2^10 bytes
+    boot[0x44] = 1;
+    boot[0x1FE..].copy_from_slice(&[0x55, 0xAA]);
+    let file = OpenOptions::new().write(true).open(path).unwrap();
+    file.write_all_at(&boot, 0).unwrap();
+    // The MFT's records of itself and of the volume.
+    file.write_all_at(b"FILE", 4 * CLUSTER).unwrap();
+    file.write_all_at(b"FILE", 4 * CLUSTER + 3 * 1024).unwrap();
+}
+
+/// The first bytes of a LUKS container.
+fn luks(path: &Path) {
+    let mut header = [0u8; 592];
+    header[..8].copy_from_slice(b"LUKS\xBA\xBE\x00\x01");
+    header[168..204].copy_from_slice(b"01234567-89ab-cdef-0123-456789abcdef");
+    OpenOptions::new().write(true).open(path).unwrap().write_all_at(&header, 0).unwrap();
+}
+
+#[test]
+fn what_is_not_for_recording_is_named_left_alone_and_not_changed_by_a_single_byte() {
+    let test = "what_is_not_for_recording_is_named_left_alone_and_not_changed_by_a_single_byte";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let ext4 = |path: &Path, label: &str| format(path, "ext4", label).unwrap();
+    let with = |path: &Path, change: &dyn Fn(&Path)| {
+        ext4(path, "HOLDFAST");
+        let disk = Loop::attach(path).unwrap();
+        bench.by_hand(&disk, change);
+    };
+    let system = |path: &Path| {
+        with(path, &|root| {
+            fs::create_dir(root.join("etc")).unwrap();
+            fs::write(root.join("etc/os-release"), "ID=debian\n").unwrap();
+        });
+    };
+    // As after a power cut: with a journal that a plain read-only mount would replay.
+    let crashed_system = |path: &Path| {
+        system(path);
+        let disk = Loop::attach(path).unwrap();
+        let at = Mounted::at(&disk.node(), &bench.folder.join("by-hand"), "rw").unwrap();
+        fs::write(at.path().join("etc/late"), "not in its place yet").unwrap();
+        File::open(at.path().join("etc")).unwrap().sync_all().unwrap();
+        let torn = bench.image("torn.img");
+        copy(path, &torn);
+        drop((at, disk));
+        fs::rename(torn, path).unwrap();
+    };
+    type Make<'a> = &'a dyn Fn(&Path);
+    let cases: [(&str, Make<'_>, &str, u64); 7] = [
+        ("an NTFS", &ntfs, "filesystem", SIZE),
+        ("a LUKS container", &luks, "encrypted", SIZE),
+        ("a swap", &|path| format(path, "swap", "HOLDFAST").unwrap(), "system", SIZE),
+        ("nothing at all", &|_| (), "blank", SIZE),
+        ("one that is too small", &|path| ext4(path, "HOLDFAST"), "too_small", 32 << 20),
+        ("a system with our label", &system, "system", SIZE),
+        ("one whose journal is not replayed yet", &crashed_system, "system", SIZE),
+    ];
+    for (case, make, reason, size) in cases {
+        let path = bench.image("disk.img");
+        image(&path, size).unwrap();
+        make(&path);
+        let before = fs::read(&path).unwrap();
+        let disk = Loop::attach(&path).unwrap();
+        let answer = bench.plug(&disk);
+        assert_eq!(answer.code, Some(0), "{case}: {}", answer.said);
+        assert!(answer.said.contains("is left alone: "), "{case}: {}", answer.said);
+        // A loop device without our label is nobody's business; a person who asks for it is answered.
+        let asked = bench.helper(&["adopt", disk.node().to_str().unwrap()]);
+        assert_eq!(asked.code, Some(1), "{case}: adopted: {}", asked.said);
+        assert!(asked.said.contains("is left alone: "), "{case}: {}", asked.said);
+        assert_eq!(bench.outcome(&disk)["left_alone"]["reason"], reason, "{case}: {}", asked.said);
+        assert!(bench.is_unmounted(), "{case}");
+        drop(disk);
+        assert!(fs::read(&path).unwrap() == before, "{case}: the disk was written to");
+        fs::remove_file(path).unwrap();
+    }
+    // Nobody marked it: it is passed over, and no report says a word of it.
+    let disk = bench.disk("photos.img", "PHOTOS");
+    let answer = bench.plug(&disk);
+    assert_eq!(answer.code, Some(0));
+    assert!(answer.said.contains("give its filesystem the label HOLDFAST"), "{}", answer.said);
+    assert_eq!(bench.report(&disk), None);
+}
+
+#[test]
+fn a_disk_that_nobody_marked_is_used_at_a_persons_wish_with_all_that_is_on_it() {
+    let test = "a_disk_that_nobody_marked_is_used_at_a_persons_wish_with_all_that_is_on_it";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "PHOTOS");
+    bench.by_hand(&disk, |root| fs::write(root.join("cat.jpg"), "meow").unwrap());
+    let adopted = bench.helper(&["adopt", disk.node().to_str().unwrap()]);
+    assert_eq!(adopted.code, Some(0), "{}", adopted.said);
+    let volume = bench.outcome(&disk)["mounted"]["volume"].as_str().unwrap().to_owned();
+    assert_eq!(fs::read(bench.path_of(&volume).join("cat.jpg")).unwrap(), b"meow");
+    assert!(recorder_can_write(&bench.path_of(&volume).join("holdfast/a")));
+    let again = bench.helper(&["adopt", disk.node().to_str().unwrap()]);
+    assert_eq!(again.code, Some(0), "{}", again.said);
+    assert_eq!(mounts_below(&bench.run_folder()).len(), 1, "it was mounted twice");
+
+    let directory = bench.folder.join("directory");
+    fs::create_dir(&directory).unwrap();
+    let adopted = bench.helper(&["adopt", directory.to_str().unwrap()]);
+    assert_eq!(adopted.code, Some(0), "{}", adopted.said);
+    assert_eq!(directory.join("holdfast/volume").metadata().unwrap().uid(), USER);
+}
+
+#[test]
+fn while_it_is_not_known_who_this_device_is_nothing_is_adopted_and_what_is_known_is_mounted() {
+    let test = "while_it_is_not_known_who_this_device_is_nothing_is_adopted_and_what_is_known_is_mounted";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let (known, new) = (bench.disk("a.img", "HOLDFAST"), bench.disk("b.img", "HOLDFAST"));
+    let volume = bench.mounts(&known);
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    fs::write(bench.folder.join("holdfast.toml"), "[device]\nname = \"Not A Name\"\n").unwrap();
+    assert_eq!(bench.mounts(&known), volume);
+    let refused = bench.plug(&new);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.said.contains("holdfast.toml:2"), "it does not say what is wrong: {}", refused.said);
+    bench.call("van-12");
+    assert_ne!(bench.mounts(&new), volume);
+    bench.helper(&["unmount", &bench.mounts(&new)]);
+    bench.by_hand(&new, |root| assert!(root.join("holdfast/volume").exists()));
+}
+
+#[test]
+fn what_the_recorder_requests_is_done_and_nothing_else() {
+    let Some(folder) = world("what_the_recorder_requests_is_done_and_nothing_else") else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    let requests = bench.run_folder().join("requests");
+    fs::create_dir(&requests).unwrap();
+    let victim = bench.folder.join("victim");
+    fs::write(&victim, "whole").unwrap();
+    let leave = |name: &str| fs::write(requests.join(name), "").unwrap();
+    let are_done = || fs::read_dir(&requests).unwrap().count() == 0;
+
+    leave(&format!("unmount-{volume}"));
+    symlink(&victim, requests.join("unmount-x")).unwrap();
+    leave("unmount-..");
+    fs::create_dir(requests.join("mount-")).unwrap();
+    let answer = bench.helper(&["unmount", "--requested"]);
+    assert_eq!(answer.code, Some(0), "{}", answer.said);
+    assert!(are_done() && bench.is_unmounted());
+    assert_eq!(fs::read(&victim).unwrap(), b"whole");
+
+    leave(&format!("mount-{volume}"));
+    assert_eq!(bench.helper(&["unmount", "--requested"]).code, Some(0));
+    assert!(are_done() && bench.path_of(&volume).join("holdfast").exists());
+
+    // Both at once: unmounted, checked, mounted.
+    leave(&format!("mount-{volume}"));
+    leave(&format!("unmount-{volume}"));
+    assert_eq!(bench.helper(&["unmount", "--requested"]).code, Some(0));
+    assert_eq!(mounts_below(&bench.run_folder()).len(), 1);
+
+    // One that fails is said, and not tried for ever.
+    leave(&format!("mount-{}", "0".repeat(32)));
+    let open = File::create(bench.path_of(&volume).join("holdfast/open")).unwrap();
+    leave(&format!("unmount-{volume}"));
+    let answer = bench.helper(&["unmount", "--requested"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(
+        answer.said.contains("files on it are open") && answer.said.contains("no disk that is there"),
+        "{}",
+        answer.said
+    );
+    assert!(are_done());
+    drop(open);
+}
+
+#[test]
+fn a_link_on_a_disk_leads_nowhere() {
+    let Some(folder) = world("a_link_on_a_disk_leads_nowhere") else { return };
+    let bench = Bench::new(folder);
+    let victim = bench.folder.join("victim");
+    for (case, prepare) in [
+        (
+            "in place of what is written before the marker",
+            &(|root: &Path| {
+                fs::create_dir(root.join("holdfast")).unwrap();
+                symlink(bench.folder.join("victim"), root.join("holdfast/volume.tmp")).unwrap();
+            }) as &dyn Fn(&Path),
+        ),
+        ("in place of the marker", &|root| {
+            fs::create_dir(root.join("holdfast")).unwrap();
+            symlink(bench.folder.join("victim"), root.join("holdfast/volume")).unwrap();
+        }),
+        ("in place of all", &|root| symlink(&bench.folder, root.join("holdfast")).unwrap()),
+    ] {
+        fs::write(&victim, "whole").unwrap();
+        let (owner, entries) =
+            (victim.metadata().unwrap().uid(), fs::read_dir(&bench.folder).unwrap().count());
+        let disk = bench.disk("link.img", "HOLDFAST");
+        bench.by_hand(&disk, prepare);
+        bench.plug(&disk);
+        assert_eq!(fs::read(&victim).unwrap(), b"whole", "{case}: written through");
+        assert_eq!(victim.metadata().unwrap().uid(), owner, "{case}: given away");
+        bench.helper(&["unmount", "--lazy", &disk.name()]);
+        drop(disk);
+        fs::remove_file(bench.image("link.img")).unwrap();
+        let now = fs::read_dir(&bench.folder).unwrap();
+        let names: Vec<_> = now.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(names.len() <= entries + 2, "{case}: something was made: {names:?}");
+        assert!(!bench.folder.join("volume").exists() && !bench.folder.join("ledger").exists(), "{case}");
+    }
+}
+
+#[test]
+fn a_disk_that_is_not_there_is_said() -> Result<(), LabError> {
+    let folder = tempfile::tempdir().unwrap();
+    let bench = Bench::new(folder.path().to_owned());
+    let answer = bench.helper(&["mount", "/dev/holdfast-nowhere"]);
+    assert_eq!(answer.code, Some(1));
+    assert!(answer.said.contains("could not find /dev/holdfast-nowhere: not there"), "{}", answer.said);
+    Ok(())
+}
