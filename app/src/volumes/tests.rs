@@ -230,3 +230,99 @@ fn check_is_cheap() {
     (0..10_000).for_each(|_| volume.check().unwrap());
     println!("{:.1} µs for each check", began.elapsed().as_secs_f64() * 1e6 / 10_000.0);
 }
+
+/// Runs a story in a thread with mounts of its own; left out, and said, where HOLDFAST_NO_MOUNT is set.
+fn with_mounts(story: fn()) {
+    if std::env::var_os("HOLDFAST_NO_MOUNT").is_some() {
+        return eprintln!("NOT TESTED: a story with mounts, since HOLDFAST_NO_MOUNT is set");
+    }
+    use rustix::mount::{MountPropagationFlags, mount_change};
+    use rustix::thread::{UnshareFlags, unshare_unsafe};
+    let thread = std::thread::spawn(move || {
+        // SAFETY: a mount namespace and the working directory become this thread's own; memory and descriptors stay shared.
+        let unshared = unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS) };
+        unshared.expect("mounting takes root: run as root, or set HOLDFAST_NO_MOUNT=1 to leave this out on purpose");
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+        story();
+    });
+    thread.join().unwrap();
+}
+
+/// A tmpfs stands for a disk: another filesystem, with a UUID of its own where the kernel gives it one.
+fn plug(at: &Path) {
+    rustix::mount::mount("disk", at, "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
+}
+
+fn pull(at: &Path) {
+    rustix::mount::unmount(at, rustix::mount::UnmountFlags::DETACH).unwrap();
+}
+
+#[test]
+fn a_mounted_disk_is_used_and_its_loss_is_found_before_a_file_is_written() {
+    with_mounts(|| {
+        let place = tempdir().unwrap();
+        let path = place.path().to_owned();
+        let mount_point = Place::MountPoint { path: path.clone() };
+        plug(&path);
+        let volume = Volume::open(&mount_point, &adoption(1), Knowledge::Unknown).unwrap();
+        volume.check().unwrap();
+        let known = identity::filesystem_uuid(volume.lock.home(), volume.lock.device());
+        assert_eq!(volume.marker().now.filesystem_uuid.as_str(), known.as_deref().unwrap_or_default());
+
+        // As the helper's, too: the right one, and not another.
+        drop(volume);
+        let disk = |id| Place::Disk { path: path.clone(), id: Id128([id; 16]) };
+        assert_eq!(fault(Volume::open(&disk(2), &adoption(3), Knowledge::Unknown)), Fault::WrongIdentity);
+        let volume = Volume::open(&disk(1), &adoption(3), Knowledge::WasInUse).unwrap();
+
+        // The recorder still holds the old one; what lies at the path is the system's.
+        pull(&path);
+        assert_eq!(fault(volume.check()), Fault::Missing);
+        fs::create_dir(layout::home(&path)).unwrap();
+        assert_eq!(fault(volume.check()), Fault::WrongIdentity);
+        fs::remove_dir(layout::home(&path)).unwrap();
+        for place in [&mount_point, &disk(1)] {
+            assert_eq!(fault(Volume::open(place, &adoption(4), Knowledge::WasInUse)), Fault::NotMounted);
+        }
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "something was made on the system's disk");
+
+        // Another disk: a mount point of the configuration takes it, the helper's path does not.
+        plug(&path);
+        assert_eq!(fault(volume.check()), Fault::Missing);
+        assert_eq!(fault(Volume::open(&disk(1), &adoption(5), Knowledge::WasInUse)), Fault::Damaged);
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "something was made on a disk that is not the one");
+        let other = Volume::open(&mount_point, &adoption(5), Knowledge::WasInUse).unwrap();
+        assert_eq!(other.id(), Id128([5; 16]));
+        assert_eq!(volume.identity().relation(&other.identity()), identity::Relation::Different);
+    });
+}
+
+#[test]
+fn a_marker_that_was_copied_to_another_filesystem_is_found_at_opening_and_in_use() {
+    with_mounts(|| {
+        let place = tempdir().unwrap();
+        let (one, two) = (place.path().join("one"), place.path().join("two"));
+        for path in [&one, &two] {
+            fs::create_dir(path).unwrap();
+            plug(path);
+        }
+        let at = |path: &Path| Place::MountPoint { path: path.to_owned() };
+        let volume = Volume::open(&at(&one), &adoption(1), Knowledge::Unknown).unwrap();
+        if volume.marker().now.filesystem_uuid.is_empty() {
+            return eprintln!("NOT TESTED: copied markers, since this kernel tells no UUID of a tmpfs");
+        }
+        let copied = fs::read(layout::marker(&one)).unwrap();
+        let other = Volume::open(&at(&two), &adoption(2), Knowledge::Unknown).unwrap();
+        fs::write(layout::marker(&two), &copied).unwrap();
+        assert_eq!(fault(other.check()), Fault::WrongIdentity, "in use: another id");
+        drop(other);
+        assert_eq!(fault(Volume::open(&at(&two), &adoption(3), Knowledge::Unknown)), Fault::Copied);
+
+        let ground = Ground::Filesystem { told_uuid: None };
+        let adopted = adopt(&two, ground, &adoption(4), Wish::Keep).unwrap();
+        assert_eq!((adopted.id, adopted.renewed_from), (Id128([4; 16]), Some(Id128([1; 16]))));
+        let other = Volume::open(&at(&two), &adoption(5), Knowledge::Unknown).unwrap();
+        assert_eq!(other.marker().formerly, [Id128([1; 16])]);
+        assert_eq!(volume.identity().relation(&other.identity()), identity::Relation::Different);
+    });
+}
