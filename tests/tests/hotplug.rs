@@ -324,6 +324,7 @@ fn a_disk_that_is_not_used_is_named_by_what_udev_sees_or_the_helper_says() {
         version: 1,
         disk: other.name(),
         device_number: DeviceNumber::of(fs::metadata(other.node()).unwrap().rdev()).to_string(),
+        sequence: None,
         filesystem: "ext4".to_owned(),
         uuid: blkid(other.image(), "UUID"),
         label: "HOLDFAST".to_owned(),

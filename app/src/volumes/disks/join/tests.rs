@@ -92,6 +92,7 @@ impl Story {
             version: 1,
             disk: name.to_owned(),
             device_number: fields(name).1.to_string(),
+            sequence: None,
             filesystem: String::new(),
             uuid: name.to_owned(),
             label: String::new(),
