@@ -36,6 +36,11 @@ const MAX_CHECKPOINT: u64 = 1 << 20;
 /// batch is finished before the next one begins, and none has more.
 pub(crate) const DELETIONS: usize = 256;
 
+/// A step of the clock that matters to ages of days, and how many of them are kept: a clock that is lost at each start steps
+/// once a day or so.
+const STEP: Duration = Duration::from_secs(60);
+const STEPS: usize = 64;
+
 /// How far before the ledger's last word a segment that it does not mention may lie. A ledger is synced
 /// every second; two days cover a clock that was set back.
 const LOOK_BACK: Duration = Duration::from_secs(2 * 86_400);
@@ -54,6 +59,9 @@ pub struct History {
     pub(super) open: BTreeMap<u32, SegmentOpened>,
     /// The highest number of a segment.
     pub(super) newest: Option<u32>,
+    /// The newest steps of the wall clock of at least [`STEP`], at most [`STEPS`]: when, in the new time, and by how many
+    /// microseconds.
+    steps: VecDeque<(Wall, i64)>,
     /// The newest deletions, at most [`DELETIONS`].
     pub(super) deleted: VecDeque<SegmentDeleted>,
     /// The newest sequence numbers that are mentioned, at most [`REMEMBERED`].
@@ -83,6 +91,12 @@ impl History {
     /// Whether nobody ever recorded to the volume, as far as its ledger knows.
     pub fn is_new(&self) -> bool {
         self.session.is_none()
+    }
+
+    /// The newest steps of the wall clock that mean something to the age of footage, oldest first: when, in the new time, and
+    /// by how many microseconds.
+    pub fn steps(&self) -> impl Iterator<Item = (Wall, i64)> + '_ {
+        self.steps.iter().copied()
     }
 
     /// Reads what the ledger at `root` comes to, with the good end of its newest month. What cannot be read is told in
@@ -195,9 +209,17 @@ impl History {
                     session.rebuilt = true;
                 }
             }
+            Record::ClockStepped { at, by_micros } => {
+                if u128::from(by_micros.unsigned_abs()) < STEP.as_micros() {
+                    return;
+                }
+                if self.steps.len() >= STEPS {
+                    self.steps.pop_front();
+                }
+                self.steps.push_back((*at, *by_micros));
+            }
             Record::Gap(_)
             | Record::GapOpened { .. }
-            | Record::ClockStepped { .. }
             | Record::Repaired(_)
             | Record::VolumeFaulted { .. }
             | Record::Protected(_)

@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most deletions of one turn. Four turns a second delete 32 segments a second: ten times what 32 cameras close in
@@ -46,19 +47,52 @@ const PROBE: u64 = 4 << 20;
 /// How long a full volume is cleaned at most before it is given back: the core tries again.
 const EMERGENCY: Duration = Duration::from_secs(20);
 
+/// How long counting may take before a full volume is cleaned: without it the oldest goes, whoever has little.
+const COUNTING: Duration = Duration::from_secs(1);
+
+/// A volume on which deleting was in vain is left alone for so long at least; a person may have made room then.
+const VAIN: Duration = Duration::from_secs(60);
+
 /// By which rules a volume is cleaned.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Retention {
     /// When to clean.
     pub rules: Rules,
     /// How long footage is kept.
     pub ages: Ages,
+    /// The same one for all openings of a volume's place.
+    pub memory: Memory,
 }
 
 impl Default for Retention {
     /// The rules of [`Rules::DEFAULT`], and footage of any age.
     fn default() -> Self {
-        Retention { rules: Rules::DEFAULT, ages: Ages::default() }
+        Retention { rules: Rules::DEFAULT, ages: Ages::default(), memory: Memory::default() }
+    }
+}
+
+/// What is remembered of a volume from one opening to the next, in one life of the recorder: that deleting on it was in
+/// vain, since deleting more and more of it at each opening would lose everything for nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Memory(Arc<Mutex<Option<Vain>>>);
+
+/// Deleting did not make room.
+#[derive(Clone, Copy, Debug)]
+struct Vain {
+    volume: VolumeId,
+    /// Not to be tried before.
+    until: Mono,
+}
+
+impl Memory {
+    fn of(&self, volume: VolumeId) -> Option<Vain> {
+        // A thread that died while it held this left it whole.
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.filter(|vain| vain.volume == volume)
+    }
+
+    fn set(&self, vain: Option<Vain>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = vain;
     }
 }
 
@@ -91,8 +125,12 @@ pub struct Work<'a> {
 pub struct Place<'a> {
     /// Its root.
     pub root: &'a Path,
-    /// Identities that its segments may carry: its own and its former ones.
-    pub ids: Vec<VolumeId>,
+    /// Its identity.
+    pub id: VolumeId,
+    /// Identities that its segments may carry too: its former ones.
+    pub formerly: Vec<VolumeId>,
+    /// The cameras that are configured.
+    pub cameras: &'a [Name],
     /// The number that its next segment will have.
     pub next_sequence: u32,
 }
@@ -100,6 +138,8 @@ pub struct Place<'a> {
 /// Cleaning of one open volume.
 pub struct Cleaning {
     root: PathBuf,
+    id: VolumeId,
+    memory: Memory,
     cleaner: Cleaner,
     shelf: DiskShelf,
     next_step: Mono,
@@ -128,20 +168,25 @@ impl Cleaning {
         scanner: Box<dyn SegmentScanner + Send>,
         now: Moment,
     ) -> Result<Self, VolumeError> {
-        let Place { root, ids, next_sequence } = place;
+        let Place { root, id, formerly, cameras, next_sequence } = place;
+        let ids = std::iter::once(id).chain(formerly).collect();
         let mut said = Vec::new();
         let is_new = ledger.history().is_new();
         let protection = Protection::open(root, is_new, &mut said)?;
-        let mut shelf = DiskShelf::open(root, ids, retention.ages, next_sequence, protection, scanner)?;
+        let ages = retention.ages;
+        let mut shelf = DiskShelf::open(root, ids, ages, cameras, next_sequence, protection, scanner)?;
         shelf.set_now(now.mono);
         shelf.said = said;
         let mut cleaner = Cleaner::new(retention.rules);
+        ledger.history().steps().for_each(|(at, by_micros)| cleaner.stepped(at, by_micros));
         let reserve = reserve::look(root)?;
         if reserve == Reserve::GivenUp && !has_room(root)? {
             cleaner.full(now.mono, wanted(root));
         }
         let mut cleaning = Cleaning {
             root: root.to_owned(),
+            id,
+            memory: retention.memory,
             cleaner,
             shelf,
             next_step: now.mono,
@@ -161,37 +206,55 @@ impl Cleaning {
 
     /// Makes room on a volume that was found full, before anything else is written to it. Does nothing on any other.
     ///
-    /// Fails with [`Fault::NoSpace`] if there is none to be made; that nothing more may be deleted has been told then.
+    /// What was freed is believed once some megabytes could really be written. Fails with [`Fault::NoSpace`] if no room is to
+    /// be made; that a person is needed has been told then, unless it was told before.
     pub fn make_room(&mut self, mut now: impl FnMut() -> Moment, work: &mut Work) -> Result<(), VolumeError> {
+        if !self.cleaner.is_full() {
+            return Ok(());
+        }
+        let vain = self.memory.of(self.id);
+        if vain.is_some_and(|vain| now().mono < vain.until) {
+            return Err(self.no_room());
+        }
         let begun = Instant::now();
-        while self.cleaner.is_full() && begun.elapsed() < EMERGENCY {
+        self.shelf.count(move || begun.elapsed() >= COUNTING);
+        while begun.elapsed() < EMERGENCY {
             let moment = now();
             self.shelf.set_now(moment.mono);
             if !self.go_on_protecting(moment.wall)? {
                 continue;
             }
             let planned = self.plan(moment, FULL_BATCH, work.tell);
-            if planned.is_empty() {
-                if self.next_step > moment.mono {
-                    break;
-                }
+            if !planned.is_empty() {
+                self.delete(planned, moment.wall, work)?;
+            } else if self.next_step > moment.mono {
+                break; // no more is to be had
+            }
+            if self.cleaner.is_full() {
                 continue;
             }
-            self.delete(planned, moment.wall, work)?;
+            (work.check)()?;
+            if has_room(&self.root)? {
+                self.cleaner.written();
+                self.memory.set(None);
+                self.say();
+                return self.keep_reserve();
+            }
+            // Where it was in vain before, one trial is enough to see whether that has changed.
+            if vain.is_some() {
+                break;
+            }
+            self.cleaner.full(moment.mono, wanted(&self.root));
         }
         self.say();
-        if !self.cleaner.is_full()
-            && self.reserve == Reserve::GivenUp
-            && reserve::probe(&self.root, PROBE.min(wanted(&self.root)))?
-        {
-            self.cleaner.written();
-            return self.keep_reserve();
-        }
-        if self.cleaner.is_full() || self.reserve == Reserve::GivenUp {
-            let detail = "deleting by its rules does not make room on it";
-            return Err(VolumeError::found(Fault::NoSpace, "write to", &self.root, detail));
-        }
-        Ok(())
+        let until = self.next_step.max(now().mono + VAIN);
+        self.memory.set(Some(Vain { volume: self.id, until }));
+        Err(self.no_room())
+    }
+
+    fn no_room(&self) -> VolumeError {
+        let detail = "deleting by its rules does not make room on it";
+        VolumeError::found(Fault::NoSpace, "write to", &self.root, detail)
     }
 
     /// One turn: deletes a few segments if that is due; goes on listing and counting if not. `space`: what the filesystem

@@ -44,10 +44,16 @@ const GLANCES: u32 = 11;
 /// How long which camera's footage is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ages {
-    /// The cameras of the configuration.
-    pub configured: Vec<(Name, Option<Duration>)>,
-    /// Cameras that are no longer configured.
+    /// Cameras with an age of their own; `None`: it has no limit.
+    pub of: Vec<(Name, Option<Duration>)>,
+    /// All others, also such as are no longer configured.
     pub others: Option<Duration>,
+}
+
+impl Ages {
+    fn age(&self, camera: &Name) -> Option<Duration> {
+        self.of.iter().find(|(name, _)| name == camera).map_or(self.others, |(_, age)| *age)
+    }
 }
 
 /// A head that was given out for deletion.
@@ -67,7 +73,7 @@ pub(super) struct DiskShelf {
     /// Identities that segments on it may carry.
     ids: Vec<VolumeId>,
     scanner: Box<dyn SegmentScanner + Send>,
-    others: Option<Duration>,
+    ages: Ages,
     cameras: Vec<Shelved>,
     /// Given out and not answered yet.
     given: Vec<Given>,
@@ -104,33 +110,31 @@ struct Head {
 
 impl DiskShelf {
     /// The shelf of the volume at `root`, whose next segment will have the number `next`. `ids`: identities that its segments
-    /// may carry.
+    /// may carry; `configured`: cameras whose directories stay when they are empty.
     ///
     /// Fails if the volume's own directory cannot be listed.
     pub fn open(
         root: &Path,
         ids: Vec<VolumeId>,
         ages: Ages,
+        configured: &[Name],
         next: u32,
         protection: Protection,
         scanner: Box<dyn SegmentScanner + Send>,
     ) -> Result<Self, VolumeError> {
         let there =
             listing::cameras(root).map_err(|error| VolumeError::io("list", &layout::home(root), error))?;
-        let Ages { configured, others } = ages;
-        let mut cameras: Vec<Shelved> =
-            configured.into_iter().map(|(name, age)| Shelved::new(name, age, true, next)).collect();
-        for name in there {
-            if cameras.iter().all(|camera| camera.name != name) {
-                cameras.push(Shelved::new(name, others, false, next));
-            }
-        }
-        cameras.truncate(MAX_SHELF);
+        let others = there.into_iter().filter(|name| !configured.contains(name));
+        let all = configured.iter().map(|name| (name.clone(), true)).chain(others.map(|name| (name, false)));
+        let cameras = all
+            .take(MAX_SHELF)
+            .map(|(name, configured)| Shelved::new(name.clone(), ages.age(&name), configured, next))
+            .collect();
         Ok(DiskShelf {
             root: root.to_owned(),
             ids,
             scanner,
-            others,
+            ages,
             cameras,
             given: Vec::new(),
             protection,
@@ -263,7 +267,7 @@ impl DiskShelf {
         if self.cameras.len() >= MAX_SHELF {
             return None;
         }
-        self.cameras.push(Shelved::new(name.clone(), self.others, false, 0));
+        self.cameras.push(Shelved::new(name.clone(), self.ages.age(name), false, 0));
         self.cameras.last_mut()
     }
 

@@ -78,7 +78,9 @@ impl Disk {
         say_how_it_ended(&root, &found);
         let ground = cleaning::Place {
             root: volume.root(),
-            ids: volume.identities().collect(),
+            id: volume.id(),
+            formerly: Vec::new(),
+            cameras: &job.cameras,
             next_sequence: found.next_sequence,
         };
         let now = || moment(job.anchor);
