@@ -24,6 +24,8 @@ pub struct CameraReport {
     pub durable: i64,
     /// Microseconds without.
     pub missing: i64,
+    /// Microseconds that were recorded and then deleted by a rule.
+    pub deleted: i64,
     /// The share, in thousandths of a percent.
     pub millipercent: i64,
     /// In order of time.
@@ -122,6 +124,7 @@ impl CameraReport {
             until: moment(&json["until"])?,
             durable: micros(&json["durable_seconds"])?,
             missing: micros(&json["missing_seconds"])?,
+            deleted: micros(&json["deleted_seconds"])?,
             millipercent: (json["percent"].as_f64()? * 1000.0).round() as i64,
             gaps: json["gaps"].as_array()?.iter().map(gap).collect::<Option<_>>()?,
         })
@@ -133,16 +136,21 @@ impl CameraReport {
         let mut faults = Vec::new();
         let name = &self.camera;
         let in_gaps: i64 = self.gaps.iter().map(|gap| gap.micros).sum();
-        if in_gaps != self.missing {
-            faults
-                .push(format!("{name}: its gaps are {in_gaps} µs, its missing time is {} µs", self.missing));
+        let of_rules = self.gaps.iter().filter(|gap| gap.cause == "deleted");
+        let deleted: i64 = of_rules.map(|gap| gap.micros).sum();
+        if (in_gaps - deleted, deleted) != (self.missing, self.deleted) {
+            let (missing, told) = (self.missing, self.deleted);
+            faults.push(format!(
+                "{name}: its gaps are {in_gaps} µs, {deleted} µs of it by rules; its missing time is {missing} µs, its \
+                 deleted time {told} µs"
+            ));
         }
         let owed = self.until - self.since;
         if (self.durable + in_gaps - owed).abs() > SHOWN_TO_MICROS {
             let sum = self.durable + in_gaps;
             faults.push(format!("{name}: durable and gaps are {sum} µs of {owed} µs that are owed"));
         }
-        let exact = (self.durable + in_gaps).max(1);
+        let exact = (self.durable + self.missing).max(1);
         if self.millipercent != self.durable.saturating_mul(100_000) / exact {
             faults.push(format!(
                 "{name}: {} µs of {exact} µs are not {} thousandths of a percent",
@@ -210,7 +218,7 @@ mod tests {
     fn document(durable: f64, missing: f64, percent: f64, gaps: Value) -> CameraReport {
         let json = json!({ "volume": "00", "problems": [], "cameras": [{
             "camera": "yard", "since": "2026-11-22T10:00:00.000Z", "until": "2026-11-22T10:00:10.000Z",
-            "durable_seconds": durable, "missing_seconds": missing, "percent": percent, "gaps": gaps }] });
+            "durable_seconds": durable, "missing_seconds": missing, "deleted_seconds": 0.0, "percent": percent, "gaps": gaps }] });
         Report::of(&json).unwrap().camera("yard").unwrap().clone()
     }
 

@@ -5,10 +5,14 @@
 //! ```text
 //! { "volume": "<id, 32 hex digits, or null>", "device": "<name or null>", "since": T, "until": T,
 //!   "cameras": [ { "camera": "<id>", "since": T, "until": T, "durable_seconds": 59.5, "missing_seconds": 0.5,
-//!                  "percent": 99.166 (or null: nothing was owed),
+//!                  "deleted_seconds": 0.0,
+//!                  "percent": 99.166 (of durable and missing; or null: there is neither),
 //!                  "gaps": [ { "from": T, "to": T, "seconds": 0.5, "cause": "<code>", "detail": "<words>" } ] } ],
 //!   "problems": [ "<sentence>" ] }
 //! ```
+//!
+//! Durable, missing and deleted seconds add up to what was owed; the gaps are those that are missing and those that a rule
+//! deleted (`"cause": "deleted"`). What was deleted counts for nothing in the percentage.
 //!
 //! T is RFC 3339 in UTC with milliseconds, or null if there is no camera; seconds are exact to the
 //! microsecond; the codes are those of [`Cause::code`](holdfast_wire::cause::Cause::code).
@@ -163,7 +167,11 @@ fn table(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     }
     let wide = cameras.iter().map(|report| report.camera.as_str().len()).max().unwrap_or(0).max(6);
     if !cameras.is_empty() {
-        writeln!(out, "{:wide$}  {:>14}  {:>14}  {:>9}  AS OF", "CAMERA", "DURABLE", "MISSING", "COVERAGE")?;
+        writeln!(
+            out,
+            "{:wide$}  {:>14}  {:>14}  {:>9}  {:>14}  AS OF",
+            "CAMERA", "DURABLE", "MISSING", "COVERAGE", "DELETED"
+        )?;
     }
     for report in cameras {
         let percent = report
@@ -171,8 +179,12 @@ fn table(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
             .map_or("-".to_owned(), |share| format!("{}.{:03} %", share / 1000, share % 1000));
         let durable = show::length(report.durable_micros);
         let missing = show::length(report.missing_micros());
+        let deleted = match report.deleted_micros() {
+            0 => "-".to_owned(),
+            deleted => show::length(deleted),
+        };
         let (camera, until) = (report.camera.as_str(), show::moment(report.span.to));
-        writeln!(out, "{camera:wide$}  {durable:>14}  {missing:>14}  {percent:>9}  {until}")?;
+        writeln!(out, "{camera:wide$}  {durable:>14}  {missing:>14}  {percent:>9}  {deleted:>14}  {until}")?;
     }
     for report in cameras.iter().filter(|report| !report.gaps.is_empty()) {
         let Coverage { camera, span, gaps, .. } = report;
@@ -207,6 +219,7 @@ struct CameraEntry<'a> {
     until: String,
     durable_seconds: f64,
     missing_seconds: f64,
+    deleted_seconds: f64,
     percent: Option<f64>,
     gaps: Vec<GapEntry>,
 }
@@ -242,6 +255,7 @@ impl<'a> CameraEntry<'a> {
             until: show::moment(report.span.to),
             durable_seconds: seconds(report.durable_micros),
             missing_seconds: seconds(report.missing_micros()),
+            deleted_seconds: seconds(report.deleted_micros()),
             percent: report.millipercent().map(|share| share as f64 / 1000.0),
             gaps: report
                 .gaps

@@ -1,16 +1,21 @@
 //! From records to an account: a pure fold, told record by record in their order.
 //!
 //! Footage is durable where a segment lies and no gap was recorded inside it. What is missing has the
-//! cause that was recorded closest to the event; decision 0020 says how that is found.
+//! cause that was recorded closest to the event; decision 0020 says how that is found. Where a segment lay that a rule
+//! deleted, and no other one lies, that rule is the cause.
+//!
+//! Of segments that are still there some 30 bytes each are remembered, to know what is missing when they are deleted; of
+//! those that were deleted nothing. So an account takes memory for what is on the volume, not for all that ever was.
 
 use super::paint::Paint;
 use super::{Coverage, GapReport};
 use crate::ledger::SegmentFacts;
 use holdfast_wire::cause::Cause;
 use holdfast_wire::ids::{BootId, Name, SessionId};
-use holdfast_wire::ledger::{Protected, Record, SegmentDeleted, SegmentOpened};
+use holdfast_wire::ledger::{Protected, Record, SegmentOpened};
+use holdfast_wire::retention::Rule;
 use holdfast_wire::time::{Span, Wall};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// A hole between two segments up to this long, without a record, counts as covered: it is the jitter of
@@ -40,7 +45,7 @@ pub struct Fold {
     steps: Vec<Span>,
     device: Option<Name>,
     last_word: Option<Wall>,
-    orphans: Vec<u32>,
+    orphans: BTreeSet<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -56,7 +61,12 @@ struct Session {
 #[derive(Clone, Debug, Default)]
 struct Account {
     owed: Vec<Span>,
-    durable: Paint<()>,
+    /// How many segments lie over each moment: more than one where the clock was set back.
+    durable: Paint<u32>,
+    /// What is on the volume, by number: the time that each covers, with the jitter beside it.
+    segments: BTreeMap<u32, Span>,
+    /// Where segments lay that were deleted.
+    deleted: Paint<Rule>,
     gaps: Vec<(usize, Span, Cause)>,
     opened: Vec<OpenGap>,
     footage: BTreeMap<usize, Footage>,
@@ -132,10 +142,16 @@ impl Fold {
             Record::SegmentClosed(closed) => {
                 match self.open.remove(&closed.sequence) {
                     Some((opened, session)) if closed.frames > 0 => {
-                        self.account(&opened.camera).store(session, Span::new(opened.start, closed.end));
+                        let span = Span::new(opened.start, closed.end);
+                        let account = self.account(&opened.camera);
+                        if let Some(whole) = account.store(session, span) {
+                            account.segments.insert(closed.sequence, whole);
+                        }
                     }
                     Some(_) => {}
-                    None => self.orphans.push(closed.sequence),
+                    None => {
+                        self.orphans.insert(closed.sequence);
+                    }
                 }
                 self.word(closed.end);
             }
@@ -162,8 +178,15 @@ impl Fold {
                 self.steps.push(Span::new(Wall(at.0.saturating_sub(*by_micros)), *at));
                 self.word(*at);
             }
+            Record::SegmentDeleted(deleted) => {
+                self.open.remove(&deleted.sequence);
+                self.orphans.remove(&deleted.sequence);
+                if let Some(account) = self.cameras.get_mut(&deleted.camera) {
+                    account.delete(deleted.sequence, deleted.rule);
+                }
+                self.word(deleted.at);
+            }
             Record::VolumeFaulted { at, .. }
-            | Record::SegmentDeleted(SegmentDeleted { at, .. })
             | Record::Protected(Protected { at, .. })
             | Record::Unprotected { at, .. }
             | Record::Renewed { at, .. }
@@ -187,7 +210,9 @@ impl Fold {
     pub fn take_open(&mut self, sequence: u32, facts: &SegmentFacts) {
         let Some((opened, session)) = self.open.remove(&sequence) else { return };
         let account = self.account(&opened.camera);
-        facts.stretches.iter().for_each(|stretch| account.store(session, *stretch));
+        for stretch in &facts.stretches {
+            account.store(session, *stretch);
+        }
     }
 
     /// The device that wrote last.
@@ -196,8 +221,8 @@ impl Fold {
     }
 
     /// Segments that were closed, but whose opening was lost with a damaged record.
-    pub fn orphans(&self) -> &[u32] {
-        &self.orphans
+    pub fn orphans(&self) -> impl Iterator<Item = u32> + '_ {
+        self.orphans.iter().copied()
     }
 
     /// The cameras that the ledger knows.
@@ -221,8 +246,12 @@ impl Fold {
             durable_micros: 0,
             gaps: Vec::new(),
         };
-        let mut durable = account.durable.clone();
-        account.gaps.iter().for_each(|(_, gap, _)| durable.erase(*gap));
+        let (mut durable, mut deleted) = (account.durable.clone(), account.deleted.clone());
+        for (_, gap, _) in &account.gaps {
+            durable.erase(*gap);
+            // It was missing before the rest was deleted.
+            deleted.erase(*gap);
+        }
         let (told, derived) = (self.told(account), self.derived(account));
         for owed in &account.owed {
             let owed = Span::new(owed.from.max(since), owed.to.min(until));
@@ -232,13 +261,10 @@ impl Fold {
                     report.durable_micros += piece.micros();
                     continue;
                 }
-                for (piece, cause) in told.pieces(piece) {
-                    match cause {
-                        Some(cause) => report.add(piece, cause),
-                        None => derived
-                            .pieces(piece)
-                            .into_iter()
-                            .for_each(|(piece, cause)| report.add(piece, cause.unwrap_or(Cause::Unknown))),
+                for (piece, rule) in deleted.pieces(piece) {
+                    match rule {
+                        Some(rule) => report.add(piece, Cause::Deleted(rule)),
+                        None => report.explain(piece, &told, &derived),
                     }
                 }
             }
@@ -250,15 +276,17 @@ impl Fold {
     /// opened; of two sessions' the earlier one was closer to the event.
     fn told(&self, account: &Account) -> Paint<Cause> {
         let mut told = Paint::new();
-        for number in 0..self.sessions.len().max(1) {
-            // They were told in the order of their sessions.
-            let first = account.gaps.partition_point(|(session, ..)| *session < number);
-            let of_session = account.gaps[first..].iter().take_while(|(session, ..)| *session == number);
-            of_session.for_each(|(_, span, cause)| told.fill(*span, *cause));
-            for gap in account.opened.iter().filter(|gap| gap.session == number) {
-                let to = gap.to.unwrap_or(OPEN_END);
-                told.fill(Span::new(gap.from, to), gap.cause);
+        // Both were told in the order of their sessions.
+        let (mut gaps, mut opened) = (account.gaps.as_slice(), account.opened.as_slice());
+        while let Some(number) = next_session(gaps, opened) {
+            let (of_session, later) = gaps.split_at(gaps.partition_point(|(session, ..)| *session == number));
+            of_session.iter().for_each(|(_, span, cause)| told.fill(*span, *cause));
+            gaps = later;
+            let (of_session, later) = opened.split_at(opened.partition_point(|gap| gap.session == number));
+            for gap in of_session {
+                told.fill(Span::new(gap.from, gap.to.unwrap_or(OPEN_END)), gap.cause);
             }
+            opened = later;
         }
         told
     }
@@ -325,6 +353,12 @@ impl Fold {
     }
 }
 
+/// The earliest session that any of these were told in.
+fn next_session(gaps: &[(usize, Span, Cause)], opened: &[OpenGap]) -> Option<usize> {
+    let (gap, opened) = (gaps.first().map(|(session, ..)| *session), opened.first().map(|gap| gap.session));
+    gap.into_iter().chain(opened).min()
+}
+
 impl Account {
     fn owe(&mut self, from: Wall) {
         if self.owed.last().is_none_or(|last| last.to != OPEN_END) {
@@ -340,28 +374,49 @@ impl Account {
         }
     }
 
-    fn store(&mut self, session: usize, span: Span) {
+    /// Counts a segment, or a stretch of one, as stored, and gives back what it covers with the jitter beside it.
+    fn store(&mut self, session: usize, span: Span) -> Option<Span> {
         if span.is_empty() {
-            return;
+            return None;
         }
-        let jitter = |hole: Span| (!hole.is_empty() && hole.to <= hole.from + JITTER).then_some(hole);
+        // Jitter beside it counts as its own: it goes when the segment goes.
         let (before, after) = self.durable.around(span);
-        for hole in
-            [before.map(|end| Span::new(end, span.from)), after.map(|start| Span::new(span.to, start))]
-        {
-            if let Some(hole) = hole.and_then(jitter) {
-                self.durable.paint(hole, ());
-            }
-        }
-        self.durable.paint(span, ());
+        let is_near = |before: &Wall| *before < span.from && span.from <= *before + JITTER;
+        let from = before.filter(is_near).unwrap_or(span.from);
+        let to = after.filter(|after| *after <= span.to + JITTER).unwrap_or(span.to);
+        let whole = Span::new(from, to);
+        self.durable.change(whole, |depth| Some(depth.unwrap_or(0).saturating_add(1)));
         let new = Footage { first: span.from, last: span.to, known: span.to };
         let footage = self.footage.entry(session).or_insert(new);
         footage.last = span.to;
         footage.known = footage.known.max(span.to);
+        Some(whole)
+    }
+
+    /// The segment of this number is gone. One that was never told of leaves no trace: what was missing stays missing.
+    fn delete(&mut self, sequence: u32, rule: Rule) {
+        let Some(span) = self.segments.remove(&sequence) else { return };
+        let less =
+            |depth: Option<u32>| depth.and_then(|depth| depth.checked_sub(1)).filter(|depth| *depth > 0);
+        self.durable.change(span, less);
+        self.deleted.paint(span, rule);
     }
 }
 
 impl Coverage {
+    /// Adds missing time by what was told of it, or else by what follows from how sessions began and ended.
+    fn explain(&mut self, span: Span, told: &Paint<Cause>, derived: &Paint<Cause>) {
+        for (piece, cause) in told.pieces(span) {
+            match cause {
+                Some(cause) => self.add(piece, cause),
+                None => derived
+                    .pieces(piece)
+                    .into_iter()
+                    .for_each(|(piece, cause)| self.add(piece, cause.unwrap_or(Cause::Unknown))),
+            }
+        }
+    }
+
     fn add(&mut self, span: Span, cause: Cause) {
         match self.gaps.last_mut() {
             Some(last) if last.span.to == span.from && last.cause == cause => last.span.to = span.to,

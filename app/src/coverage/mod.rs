@@ -2,7 +2,8 @@
 //!
 //! **Owed** is the time over which a camera was configured. Each owed microsecond is either **durable**
 //! or inside exactly one **gap**: `durable + gaps = owed`, always, since both come from one line of time
-//! ([`paint`]). [`fold`] makes the account from records, [`command`] is `holdfast coverage`.
+//! ([`paint`]). A gap is **deleted** if a rule of retention made it, else it is **missing**: an operator is to tell what
+//! was lost from what was let go. [`fold`] makes the account from records, [`command`] is `holdfast coverage`.
 
 pub mod command;
 pub mod fold;
@@ -40,17 +41,29 @@ pub struct GapReport {
 }
 
 impl Coverage {
-    /// Microseconds that are missing.
+    /// Microseconds that are missing, without those that were deleted.
     pub fn missing_micros(&self) -> i64 {
-        self.gaps.iter().map(|gap| gap.span.micros()).sum()
+        self.gaps.iter().filter(|gap| !gap.is_deleted()).map(|gap| gap.span.micros()).sum()
     }
 
-    /// Thousandths of a percent that are durable, cut: 100,000 only if nothing is missing. `None` if
-    /// nothing was owed.
+    /// Microseconds that were recorded and then deleted by a rule.
+    pub fn deleted_micros(&self) -> i64 {
+        self.gaps.iter().filter(|gap| gap.is_deleted()).map(|gap| gap.span.micros()).sum()
+    }
+
+    /// Thousandths of a percent of what should still be there (owed, without what was deleted) that are durable, cut: 100,000
+    /// only if nothing is missing. `None` if nothing should be there.
     pub fn millipercent(&self) -> Option<i64> {
-        let owed = i128::from(self.owed_micros);
+        let owed = i128::from(self.owed_micros) - i128::from(self.deleted_micros());
         let share = (i128::from(self.durable_micros) * 100_000).checked_div(owed)?;
         i64::try_from(share).ok()
+    }
+}
+
+impl GapReport {
+    /// Whether a rule of retention made it.
+    pub fn is_deleted(&self) -> bool {
+        matches!(self.cause, Cause::Deleted(_))
     }
 }
 

@@ -4,16 +4,22 @@ use holdfast_wire::time::{Span, Wall};
 use std::collections::BTreeMap;
 
 /// Values over time; at each moment one value or none. Equal neighbours are one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paint<T> {
     /// From a start to its end and value; never empty, never overlapping.
     strokes: BTreeMap<i64, (i64, T)>,
 }
 
+impl<T> Default for Paint<T> {
+    fn default() -> Self {
+        Paint { strokes: BTreeMap::new() }
+    }
+}
+
 impl<T: Copy + PartialEq> Paint<T> {
     /// Nothing painted.
     pub fn new() -> Self {
-        Paint { strokes: BTreeMap::new() }
+        Paint::default()
     }
 
     /// Paints `span`, over whatever was there.
@@ -39,6 +45,16 @@ impl<T: Copy + PartialEq> Paint<T> {
         for (piece, there) in self.pieces(span) {
             if there.is_none() {
                 self.paint(piece, value);
+            }
+        }
+    }
+
+    /// Changes what is there piece by piece: `change` is given what is painted, or nothing, and says what is to be.
+    pub fn change(&mut self, span: Span, change: impl Fn(Option<T>) -> Option<T>) {
+        for (piece, there) in self.pieces(span) {
+            match change(there) {
+                Some(value) => self.paint(piece, value),
+                None => self.erase(piece),
             }
         }
     }
@@ -112,6 +128,7 @@ mod tests {
         Paint,
         Fill,
         Erase,
+        Change,
     }
 
     proptest! {
@@ -119,11 +136,16 @@ mod tests {
         #[test]
         fn it_does_what_an_array_of_moments_does(
             strokes in prop::collection::vec(
-                (prop_oneof![Just(Stroke::Paint), Just(Stroke::Fill), Just(Stroke::Erase)], 0..60i64, 0..60i64, 0..3u8),
+                (prop_oneof![Just(Stroke::Paint), Just(Stroke::Fill), Just(Stroke::Erase), Just(Stroke::Change)], 0..60i64, 0..60i64, 0..3u8),
                 0..40,
             ),
             from in 0..60i64, to in 0..60i64,
         ) {
+            let change = |value: Option<u8>| match value {
+                None => Some(0),
+                Some(2) => None,
+                Some(value) => Some(value + 1),
+            };
             let mut model = [None::<u8>; 60];
             let mut paint = Paint::new();
             for (stroke, from, to, value) in strokes {
@@ -133,12 +155,14 @@ mod tests {
                         Stroke::Paint => *cell = Some(value),
                         Stroke::Fill => *cell = cell.or(Some(value)),
                         Stroke::Erase => *cell = None,
+                        Stroke::Change => *cell = change(*cell),
                     }
                 }
                 match stroke {
                     Stroke::Paint => paint.paint(span, value),
                     Stroke::Fill => paint.fill(span, value),
                     Stroke::Erase => paint.erase(span),
+                    Stroke::Change => paint.change(span, change),
                 }
             }
             let pieces = paint.pieces(Span::new(Wall(from), Wall(to)));

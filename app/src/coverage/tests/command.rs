@@ -53,9 +53,9 @@ fn place() -> Place {
 fn the_table() {
     let (text, outcome) = ask(&args(&place()));
     let expected = "\
-CAMERA           DURABLE         MISSING   COVERAGE  AS OF
-entrance     0:59:57.120     0:00:02.880   99.920 %  2023-11-14T23:13:20.000Z
-yard         1:00:00.000     0:00:00.000  100.000 %  2023-11-14T23:13:20.000Z
+CAMERA           DURABLE         MISSING   COVERAGE         DELETED  AS OF
+entrance     0:59:57.120     0:00:02.880   99.920 %               -  2023-11-14T23:13:20.000Z
+yard         1:00:00.000     0:00:00.000  100.000 %               -  2023-11-14T23:13:20.000Z
 
 entrance: missing between 2023-11-14T22:13:20.000Z and 2023-11-14T23:13:20.000Z
   2023-11-14T22:30:00.000Z  2023-11-14T22:30:02.880Z    0:00:02.880  camera: connected, but no video arrives
@@ -80,6 +80,7 @@ fn the_json_document() {
             "until": "2023-11-14T23:13:20.000Z",
             "durable_seconds": 3597.12,
             "missing_seconds": 2.88,
+            "deleted_seconds": 0.0,
             "percent": 99.92,
             "gaps": [{
                 "from": "2023-11-14T22:30:00.000Z",

@@ -3,6 +3,8 @@
 use super::*;
 use holdfast_wire::cause::{Failure, Fault};
 use holdfast_wire::ids::Name;
+use holdfast_wire::ledger::SegmentDeleted;
+use holdfast_wire::retention::Rule;
 use holdfast_wire::time::Span;
 use proptest::prelude::*;
 
@@ -25,6 +27,10 @@ fn cause() -> impl Strategy<Value = Cause> {
     ]
 }
 
+fn rule() -> impl Strategy<Value = Rule> {
+    prop_oneof![Just(Rule::Age), Just(Rule::Space), Just(Rule::EmergencySpace)]
+}
+
 fn records() -> impl Strategy<Value = Vec<Record>> {
     let id = |byte: u8| Id128([byte; 16]);
     let short = (wall(), 0..90_000_000i64).prop_map(|(from, length)| Span::new(from, Wall(from.0 + length)));
@@ -43,6 +49,9 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
             let ending = Ending::Cut;
             let closed = SegmentClosed { sequence, camera, end: span.to, frames, bytes: 1, ending };
             vec![Record::SegmentOpened(record), Record::SegmentClosed(closed)]
+        }),
+        3 => (camera(), 0..20u32, wall(), rule()).prop_map(|(camera, sequence, at, rule)| {
+            vec![Record::SegmentDeleted(SegmentDeleted { at, sequence, camera, start: at, bytes: 1, rule })]
         }),
         2 => (camera(), wall(), wall(), cause()).prop_map(|(camera, from, to, cause)| {
             vec![Record::Gap(Gap { camera, span: Span::new(from, to), cause })]
@@ -76,7 +85,7 @@ proptest! {
             }
         }
         for report in fold(&records).report(Window { since, until, live }) {
-            prop_assert_eq!(report.durable_micros + report.missing_micros(), report.owed_micros);
+            prop_assert_eq!(report.durable_micros + report.missing_micros() + report.deleted_micros(), report.owed_micros);
             prop_assert!(report.owed_micros <= report.span.micros());
             let removed = |record: &Record| matches!(record, Record::CameraRemoved { camera, .. } if *camera == report.camera);
             if !records.iter().any(removed) {
@@ -84,7 +93,7 @@ proptest! {
             }
             prop_assert!(report.durable_micros <= segments + jitter, "more than was ever stored");
             prop_assert!(report.millipercent().is_none_or(|share| (0..=100_000).contains(&share)));
-            prop_assert_eq!(report.millipercent() == Some(100_000), report.owed_micros > 0 && report.gaps.is_empty());
+            prop_assert_eq!(report.millipercent() == Some(100_000), report.owed_micros > report.deleted_micros() && report.missing_micros() == 0);
             for gap in &report.gaps {
                 prop_assert!(!gap.span.is_empty() && gap.span.from >= report.span.from && gap.span.to <= report.span.to);
             }
