@@ -36,12 +36,12 @@ const SPACE_EVERY: Duration = Duration::from_secs(1);
 const RATE_OVER: Duration = Duration::from_secs(120);
 
 /// What a full volume is freed of before it is written to again: half a minute of what a slow disk takes, or this part of
-/// a small one.
+/// a small one. The core doubles it three times if it does not help: a quarter of a small disk is what can be lost in vain.
 const WANTED: u64 = 64 << 20;
-const WANTED_PART: u64 = 16;
+const WANTED_PART: u64 = 64;
 
-/// So many real bytes, or what it was to be freed of if that is less, must fit before a volume that was full is believed
-/// to have room.
+/// At most so many real bytes, and never more than half of what was freed, must fit before a volume that was full is believed
+/// to have room: a fifth of a second of a USB stick.
 const PROBE: u64 = 4 << 20;
 
 /// How long a full volume is cleaned at most before it is given back: the core tries again.
@@ -483,16 +483,16 @@ fn remove(path: &Path) -> Result<(), VolumeError> {
     }
 }
 
-/// Whether real bytes fit: what the filesystem says of its free space is not true where there is a quota.
-fn has_room(root: &Path) -> Result<bool, VolumeError> {
-    reserve::probe(root, PROBE.min(wanted(root)))
-}
-
 /// How much a full volume is to be freed of.
 fn wanted(root: &Path) -> u64 {
     let facts = rustix::fs::statvfs(root);
     let total = facts.map_or(0, |facts| facts.f_blocks.saturating_mul(facts.f_frsize));
     if total == 0 { WANTED } else { WANTED.min(total / WANTED_PART).max(reserve::SIZE) }
+}
+
+/// Whether a volume that was full has room, by writing to it.
+fn has_room(root: &Path) -> Result<bool, VolumeError> {
+    reserve::probe(root, PROBE.min(wanted(root) / 2))
 }
 
 /// True once a slice of a turn is over.

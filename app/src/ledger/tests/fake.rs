@@ -8,7 +8,7 @@ use crate::volumes::{self, Adoption, Knowledge, Volume, layout};
 use holdfast_wire::cause::Cause;
 use holdfast_wire::frame::{MAX_HEADER, decode_header, encode_header};
 use holdfast_wire::ids::{Id128, Name};
-use holdfast_wire::ledger::{Record, SegmentOpened, SessionStarted};
+use holdfast_wire::ledger::{Ending, Record, SegmentClosed, SegmentOpened, SessionStarted};
 use holdfast_wire::segment::{Missing, SegmentHeader, SegmentHeaderV1};
 use holdfast_wire::time::{Span, Wall};
 use std::fs;
@@ -44,6 +44,20 @@ pub fn session(id: u8, boot: u8, seconds: i64) -> SessionStarted {
 
 pub fn opened(camera: &str, sequence: u32, seconds: i64) -> SegmentOpened {
     SegmentOpened { sequence, camera: name(camera), start: at(seconds), fallback: false }
+}
+
+/// What the ledger says of the whole segment that lies at `place`, of a minute.
+pub fn whole(place: &Place, camera: &str, sequence: u32, seconds: i64) -> [Record; 2] {
+    let bytes = fs::metadata(place.path(camera, sequence, seconds)).unwrap().len();
+    let closed = SegmentClosed {
+        sequence,
+        camera: name(camera),
+        end: at(seconds + 60),
+        frames: 60,
+        bytes,
+        ending: Ending::Cut,
+    };
+    [Record::SegmentOpened(opened(camera, sequence, seconds)), Record::SegmentClosed(closed)]
 }
 
 /// A volume in a temporary directory.
