@@ -40,8 +40,8 @@ const RATE_OVER: Duration = Duration::from_secs(120);
 const WANTED: u64 = 64 << 20;
 const WANTED_PART: u64 = 64;
 
-/// At most so many real bytes, and never more than half of what was freed, must fit before a volume that was full is believed
-/// to have room: a fifth of a second of a USB stick.
+/// At most so many real bytes, and never more than half of what was freed, must fit beside the reserve before a volume that
+/// was full is believed to have room: a fifth of a second of a USB stick.
 const PROBE: u64 = 4 << 20;
 
 /// How long a full volume is cleaned at most before it is given back: the core tries again.
@@ -492,7 +492,7 @@ fn wanted(root: &Path) -> u64 {
 
 /// Whether a volume that was full has room, by writing to it.
 fn has_room(root: &Path) -> Result<bool, VolumeError> {
-    reserve::probe(root, PROBE.min(wanted(root) / 2))
+    reserve::probe(root, reserve::SIZE + PROBE.min(wanted(root) / 2))
 }
 
 /// True once a slice of a turn is over.
