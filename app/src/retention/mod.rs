@@ -26,7 +26,7 @@ pub mod protection;
 pub mod reserve;
 pub mod shelf;
 
-pub use cleaning::{Cleaning, Moment, Retention};
+pub use cleaning::{Cleaning, Memory, Moment, Retention};
 pub use protection::{Archive, ProtectError, Protection, Protections, Wish};
 pub use shelf::Ages;
 

@@ -20,7 +20,7 @@ use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 use super::{Message, Outbox};
 use crate::config::{CameraConfig, Config, PlaceKind, RetentionConfig, Share};
 use crate::host::clock;
-use crate::retention::{Ages, Retention};
+use crate::retention::{Ages, Memory, Retention};
 use crate::ring::Ring;
 use crate::view::VolumeLine;
 use crate::volumes::{InUse, Knowledge, Place, mounts};
@@ -68,6 +68,8 @@ pub(super) struct Part {
     touched: u64,
     writer: Option<VolumeWriter>,
     knowledge: Knowledge,
+    /// What cleaning remembers from one opening to the next.
+    memory: Memory,
     /// The number of its writer: a message of an older one is stale.
     generation: u64,
 }
@@ -127,9 +129,9 @@ impl Volumes {
         if config.storage.disks {
             parts.resize_with(MAX_VOLUMES, || Part::new(Kind::Disk, None));
         }
-        let keep = config.retention.keep;
-        let age = |camera: &CameraConfig| (camera.id.clone(), Some(camera.keep.unwrap_or(keep)));
-        let ages = Ages { configured: config.cameras.iter().map(age).collect(), others: Some(keep) };
+        let own = |camera: &CameraConfig| Some((camera.id.clone(), Some(camera.keep?)));
+        let ages =
+            Ages { of: config.cameras.iter().filter_map(own).collect(), others: Some(config.retention.keep) };
         Ok(Volumes {
             parts,
             abandoned: Vec::new(),
@@ -372,7 +374,11 @@ impl Volumes {
             in_use: self.in_use.clone(),
             claimant: generation,
             max_file: self.largest_file(volume),
-            retention: Retention { rules: self.rules, ages: self.ages.clone() },
+            retention: Retention {
+                rules: self.rules,
+                ages: self.ages.clone(),
+                memory: self.part(volume).map(|part| part.memory.clone()).unwrap_or_default(),
+            },
             limits: self.limits,
             anchor: self.anchor,
             now: clock::now().wall,
@@ -458,6 +464,7 @@ impl Part {
             touched: 0,
             writer: None,
             knowledge: Knowledge::Unknown,
+            memory: Memory::default(),
             generation: 0,
         }
     }

@@ -155,10 +155,6 @@ impl Volume {
     pub fn id(&self) -> VolumeId {
         self.marker.now.id
     }
-    /// The identities that segments on it may carry: its own, and those that it had before.
-    pub fn identities(&self) -> impl Iterator<Item = VolumeId> + '_ {
-        std::iter::once(self.marker.now.id).chain(self.marker.formerly.iter().copied())
-    }
     /// All that its marker says.
     pub fn marker(&self) -> &VolumeMarkerV2 {
         &self.marker

@@ -241,7 +241,9 @@ fn with_mounts(story: fn()) {
     let thread = std::thread::spawn(move || {
         // SAFETY: a mount namespace and the working directory become this thread's own; memory and descriptors stay shared.
         let unshared = unsafe { unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::FS) };
-        unshared.expect("mounting takes root: run as root, or set HOLDFAST_NO_MOUNT=1 to leave this out on purpose");
+        unshared.expect(
+            "mounting takes root: run as root, or set HOLDFAST_NO_MOUNT=1 to leave this out on purpose",
+        );
         mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
         story();
     });
@@ -290,7 +292,11 @@ fn a_mounted_disk_is_used_and_its_loss_is_found_before_a_file_is_written() {
         plug(&path);
         assert_eq!(fault(volume.check()), Fault::Missing);
         assert_eq!(fault(Volume::open(&disk(1), &adoption(5), Knowledge::WasInUse)), Fault::Damaged);
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "something was made on a disk that is not the one");
+        assert_eq!(
+            fs::read_dir(&path).unwrap().count(),
+            0,
+            "something was made on a disk that is not the one"
+        );
         let other = Volume::open(&mount_point, &adoption(5), Knowledge::WasInUse).unwrap();
         assert_eq!(other.id(), Id128([5; 16]));
         assert_eq!(volume.identity().relation(&other.identity()), identity::Relation::Different);

@@ -79,7 +79,7 @@ impl Disk {
         let ground = cleaning::Place {
             root: volume.root(),
             id: volume.id(),
-            formerly: Vec::new(),
+            formerly: volume.marker().formerly.to_vec(),
             cameras: &job.cameras,
             next_sequence: found.next_sequence,
         };

@@ -163,6 +163,7 @@ mod tests {
             until: durable + missing,
             durable,
             missing,
+            deleted: 0,
             millipercent: 0,
             gaps: gaps.iter().map(gap).collect(),
         };
