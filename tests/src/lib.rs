@@ -58,6 +58,8 @@ pub mod tap;
 pub mod udevd;
 pub mod verify;
 
+pub use mount::may_mount;
+
 /// What can go wrong in the lab itself (never: what is wrong with the program under test).
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {

@@ -34,7 +34,7 @@ impl FuseMount {
         ];
         let session = fuser::spawn_mount(filesystem, at, &config).map_err(|source| LabError::Io {
             doing: format!(
-                "mounting a filesystem of the lab at {} (it takes root and /dev/fuse)",
+                "mounting a filesystem of the lab at {} (it takes root and /dev/fuse; HOLDFAST_NO_MOUNT=1 leaves such tests out)",
                 at.display()
             ),
             source,
@@ -52,6 +52,18 @@ impl Drop for FuseMount {
             let _ = session.join();
         }
     }
+}
+
+/// Whether tests that mount can do so here. Where they cannot it is their failure that says why, unless somebody set
+/// `HOLDFAST_NO_MOUNT`: a test that says nothing there would look like one that passed.
+pub fn may_mount(what: &str) -> bool {
+    let device = std::fs::OpenOptions::new().read(true).write(true).open("/dev/fuse");
+    let able = rustix::process::geteuid().is_root() && device.is_ok();
+    if !able && std::env::var_os("HOLDFAST_NO_MOUNT").is_some() {
+        eprintln!("NOT TESTED: {what}, since HOLDFAST_NO_MOUNT is set, and FUSE takes root and /dev/fuse");
+        return false;
+    }
+    true
 }
 
 /// Removes what tests left that were killed before they could.

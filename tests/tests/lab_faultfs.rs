@@ -1,7 +1,7 @@
 //! The disk that fails, on trial: each fault reaches a plain program, and without a fault it is a disk like any other.
 
 use holdfast_tests::faultfs::{Call, Fault, FaultFs};
-use holdfast_tests::wait_until;
+use holdfast_tests::{may_mount, wait_until};
 use rustix::fs::{FlockOperation, flock, statvfs};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
@@ -22,7 +22,12 @@ struct Disk {
 }
 
 impl Disk {
-    fn new() -> Disk {
+    /// None where nothing can be mounted, and that is known.
+    fn new() -> Option<Disk> {
+        may_mount("a disk that fails").then(Disk::mounted)
+    }
+
+    fn mounted() -> Disk {
         let folder = tempfile::tempdir().unwrap();
         let (backing, at) = (folder.path().join("backing"), folder.path().join("disk"));
         fs::create_dir(&backing).unwrap();
@@ -108,7 +113,7 @@ fn disturb(folder: &Path, dice: &mut Dice) -> (u64, Option<Errno>) {
 
 #[test]
 fn without_a_fault_it_does_what_any_disk_does_also_from_several_threads() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     let plain = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
         for seed in 1..=4 {
@@ -154,7 +159,7 @@ fn each_call_gets_the_error_that_was_injected_and_nothing_is_done() {
         ("list", Call::List, |disk| fs::read_dir(disk.at("folder")).map(|_| ())),
         ("statvfs", Call::Space, |disk| Ok(statvfs(disk.fs.at()).map(|_| ())?)),
     ];
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     fs::write(disk.at("file"), "kept").unwrap();
     fs::create_dir(disk.at("folder")).unwrap();
     let before = tree(&disk.behind(""));
@@ -185,7 +190,7 @@ fn each_call_gets_the_error_that_was_injected_and_nothing_is_done() {
 
 #[test]
 fn a_fault_may_name_a_path_and_how_often_it_strikes() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     fs::create_dir(disk.at("ledger")).unwrap();
     let ledger = disk.fs.inject(Fault::fails(Errno::IO).on(&[Call::Write]).where_path_has("ledger"));
     assert_eq!(errno(fs::write(disk.at("ledger/2026-11"), "lost")), Some(Errno::IO));
@@ -199,7 +204,7 @@ fn a_fault_may_name_a_path_and_how_often_it_strikes() {
 
 #[test]
 fn read_only_and_pulled_are_what_they_are_on_a_disk() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     fs::write(disk.at("file"), "kept").unwrap();
     let mut open = append(&disk.at("file"));
     let read_only = disk.fs.inject(Fault::read_only());
@@ -224,7 +229,7 @@ fn append_again(disk: &Disk) -> io::Result<File> {
 
 #[test]
 fn a_slow_write_takes_as_long_as_it_says_and_holds_up_nobody_else() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     let delay = Duration::from_secs(1);
     let mut file = append(&disk.at("slow"));
     let slow = disk.fs.inject(Fault::slow(delay).on(&[Call::Write]).where_path_has("slow"));
@@ -256,7 +261,7 @@ fn a_slow_write_takes_as_long_as_it_says_and_holds_up_nobody_else() {
 
 #[test]
 fn a_call_hangs_until_it_is_released_and_is_done_then() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     let mut file = append(&disk.at("stuck"));
     let hang = disk.fs.inject(Fault::hangs().where_path_has("stuck"));
     std::thread::scope(|scope| {
@@ -276,7 +281,7 @@ fn a_call_hangs_until_it_is_released_and_is_done_then() {
 
 #[test]
 fn a_disk_is_full_at_its_last_byte_and_deleting_gives_back() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     fs::write(disk.at("old"), [1; 10_000]).unwrap();
     disk.fs.set_capacity(Some(64 * 1024));
     let free = || {
@@ -306,7 +311,7 @@ fn a_disk_is_full_at_its_last_byte_and_deleting_gives_back() {
 
 #[test]
 fn statfs_can_lie() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     let lie = disk.fs.inject(Fault::claims_space(u64::MAX / 2, u64::MAX / 2));
     let facts = statvfs(disk.fs.at()).unwrap();
     assert!(facts.f_bavail.saturating_mul(facts.f_frsize) > 1 << 60);
@@ -318,7 +323,7 @@ fn statfs_can_lie() {
 
 #[test]
 fn one_write_is_one_call_and_the_log_tells_them_all() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     let mut file = append(&disk.at("file"));
     file.write_all(&vec![1; 1_000_000]).unwrap();
     let parts: Vec<Vec<u8>> = (0..200u8).map(|part| vec![part; 700 + usize::from(part)]).collect();
@@ -347,7 +352,7 @@ fn one_write_is_one_call_and_the_log_tells_them_all() {
 
 #[test]
 fn locks_inode_numbers_and_deleted_files_are_as_on_any_disk() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     fs::create_dir(disk.at("home")).unwrap();
     let (one, other) = (File::open(disk.at("home")).unwrap(), File::open(disk.at("home")).unwrap());
     flock(&one, FlockOperation::NonBlockingLockExclusive).unwrap();
@@ -369,7 +374,7 @@ fn locks_inode_numbers_and_deleted_files_are_as_on_any_disk() {
 
 #[test]
 fn it_is_unmounted_when_it_is_dropped_even_if_somebody_hangs_in_it_and_when_a_test_panics() {
-    let disk = Disk::new();
+    let Some(disk) = Disk::new() else { return };
     let at = disk.fs.at().to_owned();
     let hang = disk.fs.inject(Fault::hangs().on(&[Call::Write]));
     let mut child = Command::new("dd")
@@ -389,7 +394,7 @@ fn it_is_unmounted_when_it_is_dropped_even_if_somebody_hangs_in_it_and_when_a_te
 
     let at = std::sync::Mutex::new(PathBuf::new());
     let panicked = std::panic::catch_unwind(|| {
-        let disk = Disk::new();
+        let disk = Disk::mounted();
         disk.fs.at().clone_into(&mut at.lock().unwrap());
         assert!(is_mounted(disk.fs.at()));
         let _hang = disk.fs.inject(Fault::hangs());

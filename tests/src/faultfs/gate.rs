@@ -84,6 +84,12 @@ impl Gate {
         lock(&self.state).log.clone()
     }
 
+    /// The calls that came since then.
+    pub fn log_since(&self, then: Instant) -> Vec<Seen> {
+        let log = &lock(&self.state).log;
+        log[log.partition_point(|seen| seen.at < then)..].to_vec()
+    }
+
     /// How many calls came that `counts` is true of.
     pub fn count(&self, counts: impl Fn(&Seen) -> bool) -> usize {
         lock(&self.state).log.iter().filter(|seen| counts(seen)).count()

@@ -113,6 +113,11 @@ impl FaultFs {
         self.gate.log()
     }
 
+    /// The calls that came since then.
+    pub fn log_since(&self, then: Instant) -> Vec<Seen> {
+        self.gate.log_since(then)
+    }
+
     /// How many calls of these kinds came since then.
     pub fn calls_since(&self, then: Instant, calls: &[Call]) -> usize {
         self.gate.count(|seen| seen.at >= then && calls.contains(&seen.call))
