@@ -24,6 +24,7 @@
 //! | [`udevd`] | the real udevd, and a stand-in for systemd, in such a world |
 //! | [`verify`] | what was sent against what was recorded |
 //! | [`hearing`] | sound against picture: nothing missing, both at one time |
+//! | [`dice`] | random numbers from a seed |
 //! | [`faultfs`] | a disk that fails on demand: any errno, slowness, a hang, no space |
 //! | [`blocklog`] | a disk that logs each write and flush, and what a power cut leaves of it |
 //! | [`mod@bench`] | Holdfast measured beside its rivals |
@@ -40,6 +41,7 @@ mod cache;
 pub mod camera;
 pub mod clip;
 pub mod command;
+pub mod dice;
 pub mod faultfs;
 pub mod feeder;
 pub mod hearing;

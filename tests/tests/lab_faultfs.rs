@@ -1,5 +1,6 @@
 //! The disk that fails, on trial: each fault reaches a plain program, and without a fault it is a disk like any other.
 
+use holdfast_tests::dice::Dice;
 use holdfast_tests::faultfs::{Call, Fault, FaultFs};
 use holdfast_tests::{may_mount, wait_until};
 use rustix::fs::{FlockOperation, flock, statvfs};
@@ -54,18 +55,6 @@ fn errno(result: io::Result<impl Sized>) -> Option<Errno> {
 
 fn is_mounted(at: &Path) -> bool {
     fs::read_to_string("/proc/self/mounts").unwrap().contains(at.to_str().unwrap())
-}
-
-/// Random numbers from a seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 }
 
 /// Every path below a folder, with a file's content.

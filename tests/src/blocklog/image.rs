@@ -5,6 +5,7 @@
 
 use super::device::Store;
 use super::{BlockLog, Entry, Order, SECTOR, failed, memory, served, zero};
+use crate::dice::Dice;
 use crate::mount::FuseMount;
 use crate::{LabError, lock};
 use std::collections::HashMap;
@@ -229,18 +230,6 @@ impl Store for Layer {
     }
 
     fn flush(&self) {}
-}
-
-/// Random numbers from a seed (SplitMix64).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound.max(1)
-    }
 }
 
 #[cfg(test)]
