@@ -187,7 +187,7 @@ fn when_the_power_goes_every_file_plays_and_no_more_than_a_fragment_is_lost() {
         return;
     }
     let seed = number("HOLDFAST_SEED", wall_micros().unsigned_abs());
-    let cuts = number("HOLDFAST_CUTS", 60).max(1);
+    let cuts = number("HOLDFAST_CUTS", 200).max(1);
     println!("power cuts: HOLDFAST_SEED={seed} HOLDFAST_CUTS={cuts}");
     let recording = Recording::make().unwrap();
     let (moments, began) = (recording.moments.clone(), Instant::now());
