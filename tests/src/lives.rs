@@ -232,6 +232,7 @@ mod tests {
                 until: 10 * SECOND,
                 durable: 10 * SECOND - missing,
                 missing,
+                deleted: 0,
                 millipercent: (10 * SECOND - missing) / 100,
                 gaps: vec![Gap { from, to: 5 * SECOND, micros: missing, cause, detail }],
             };
