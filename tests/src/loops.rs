@@ -146,36 +146,25 @@ pub struct Loop {
 }
 
 impl Loop {
-    /// Attaches an image to a loop device that was not there before, so that the kernel adds one.
+    /// Attaches an image to a loop device that was not there before, so that the kernel adds one. One that was pulled in
+    /// name keeps its number, so the next one has another.
     pub fn attach(image: &Path) -> Result<Loop, LabError> {
         let mut number = FIRST;
         loop {
-            match Self::attach_at(image, number) {
-                // Another test was faster.
-                Err(_) if number < FIRST + 512 && Path::new(&format!("/sys/block/loop{number}")).exists() => {
-                    number += 1
-                }
-                attached => return attached,
+            match control(Control::Add, number) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(source) => return Err(LabError::Io { doing: format!("adding loop{number}"), source }),
             }
         }
-    }
-
-    /// Attaches an image to the loop device with this number, which must not be there yet.
-    pub fn attach_at(image: &Path, number: u32) -> Result<Loop, LabError> {
-        control(Control::Add, number)
-            .map_err(|source| LabError::Io { doing: format!("adding loop{number}"), source })?;
         let device = Loop { number, image: image.to_owned() };
-        run("losetup", [OsStr::new("-P"), device.node().as_os_str(), image.as_os_str()])?;
+        run("losetup", [device.node().as_os_str(), image.as_os_str()])?;
         Ok(device)
     }
 
     /// The kernel's name of it.
     pub fn name(&self) -> String {
         format!("loop{}", self.number)
-    }
-    /// Its number among the loop devices.
-    pub fn number(&self) -> u32 {
-        self.number
     }
     /// Its device file.
     pub fn node(&self) -> PathBuf {
