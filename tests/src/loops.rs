@@ -22,6 +22,9 @@ use std::time::Duration;
 /// What names the folder of a world to the process in it.
 const WORLD: &str = "HOLDFAST_WORLD";
 
+/// How the folders of worlds are called; the process that owns one follows.
+const PREFIX: &str = "holdfast-world-";
+
 /// Loop devices below this number are left to the machine and to people.
 const FIRST: u32 = 64;
 
@@ -53,7 +56,9 @@ pub fn world(test: &str) -> Option<PathBuf> {
         rustix::process::geteuid().is_root(),
         "{test} mounts filesystems: run it as root, or set HOLDFAST_NO_MOUNT=1 to leave it out on purpose"
     );
-    let folder = tempfile::Builder::new().prefix("holdfast-world-").tempdir().expect("a folder for a world");
+    sweep_dead_worlds();
+    let owner = format!("{PREFIX}{}-", std::process::id());
+    let folder = tempfile::Builder::new().prefix(&owner).tempdir().expect("a folder for a world");
     let _sweeper = Sweeper(folder.path());
     let output = Command::new("unshare")
         .args([
@@ -102,6 +107,17 @@ impl Drop for Sweeper<'_> {
             if backing(number).is_some_and(|file| file.starts_with(self.0)) {
                 drop(Loop { number, image: PathBuf::new() });
             }
+        }
+    }
+}
+
+/// Takes away the loop devices of worlds whose owner was killed before it could.
+fn sweep_dead_worlds() {
+    for number in numbers() {
+        let Some(file) = backing(number) else { continue };
+        let owner = file.iter().find_map(|name| name.to_str()?.strip_prefix(PREFIX)?.split('-').next());
+        if owner.is_some_and(|owner| !Path::new("/proc").join(owner).exists()) {
+            drop(Loop { number, image: PathBuf::new() });
         }
     }
 }
