@@ -83,7 +83,9 @@ impl Join {
         let Some(blocks) = &mut self.blocks else { return };
         match event {
             BlockEvent::Came(block) | BlockEvent::Changed(block) => {
-                blocks.insert(block.name.clone(), block);
+                // Its database is never older than udev's word, and the word may have waited.
+                let now = (world.now)(block.number).filter(|now| now.name == block.name);
+                blocks.insert(block.name.clone(), now.unwrap_or(block));
             }
             BlockEvent::Gone { name, number, sequence } => {
                 // Where the next one is there under this number already, its own event is on its way.

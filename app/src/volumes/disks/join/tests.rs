@@ -69,7 +69,11 @@ impl Story {
         self.event(BlockEvent::Gone { name: name.to_owned(), number, sequence })
     }
 
+    /// An event that is heard while what it tells is still so.
     fn event(&mut self, event: BlockEvent) -> Vec<String> {
+        if let BlockEvent::Came(block) | BlockEvent::Changed(block) = &event {
+            self.there.insert(block.number, block.clone());
+        }
         self.told(Some(event))
     }
 
@@ -391,4 +395,13 @@ fn a_removal_that_is_heard_late_does_not_end_the_next_disk_under_the_same_number
     assert_eq!(story.event(gone), NOTHING);
     assert_eq!(story.event(BlockEvent::Came(next)), NOTHING);
     assert_eq!(story.pull("sdb1"), ["2 gone"]);
+}
+
+#[test]
+fn a_mount_that_is_heard_before_its_device_is_told_with_all_that_is_known_by_then() {
+    let mut story = Story::with_udev();
+    let early = story.block("sdb1", "", "");
+    story.block("sdb1", "ext4", "HOLDFAST");
+    assert_eq!(story.mount(50, "sdb1", 1), NOTHING);
+    assert_eq!(story.told(Some(BlockEvent::Came(early))), ["1 mounted from sdb1 (ext4, HOLDFAST)"]);
 }
