@@ -243,6 +243,10 @@ fn another_devices_disk_is_refused_until_it_is_taken_over() {
     assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
     bench.call("van-12");
     assert_eq!(bench.plug(&disk).code, Some(1), "the former owner still uses it");
+    // Renamed, and said so: its own.
+    let configuration = "[device]\nname = \"bus-1\"\nformerly = [\"van-13\"]\n";
+    fs::write(bench.folder.join("holdfast.toml"), configuration).unwrap();
+    assert_eq!(bench.mounts(&disk), volume);
 }
 
 #[test]
@@ -586,6 +590,58 @@ fn a_link_on_a_disk_leads_nowhere() {
         assert!(names.len() <= entries + 2, "{case}: something was made: {names:?}");
         assert!(!bench.folder.join("volume").exists() && !bench.folder.join("ledger").exists(), "{case}");
     }
+}
+
+#[test]
+fn a_mount_of_a_medium_that_was_exchanged_under_the_same_name_is_replaced() {
+    let test = "a_mount_of_a_medium_that_was_exchanged_under_the_same_name_is_replaced";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    let volume = bench.mounts(&disk);
+    let mount =
+        || mounts_below(&bench.run_folder()).first().map(|line| line.split(' ').next().unwrap().to_owned());
+    // What a card reader leaves: the same name and number, and a mount of the card that is gone. The kernel's count says so.
+    let path = bench.run_folder().join("disks").join(disk.name() + ".json");
+    let mut report = bench.report(&disk).unwrap();
+    let sequence = report["sequence"].as_u64().expect("this kernel counts no media (Linux 5.15)");
+    let before = mount();
+    assert_eq!((bench.mounts(&disk), mount()), (volume.clone(), before), "the same medium");
+    report["sequence"] = (sequence - 1).into();
+    fs::write(&path, report.to_string()).unwrap();
+    let open = File::create(bench.path_of(&volume).join("holdfast/open")).unwrap();
+    let before = mounts_below(&bench.run_folder());
+    assert_eq!(bench.mounts(&disk), volume);
+    assert_eq!(mounts_below(&bench.run_folder()).len(), before.len());
+    assert_eq!(
+        bench.report(&disk).unwrap()["check"],
+        "unchecked",
+        "it was not mounted anew: {}",
+        before.join("\n")
+    );
+    drop(open);
+}
+
+#[test]
+fn a_disk_without_smart_is_asked_and_said_to_say_nothing() {
+    let Some(folder) = world("a_disk_without_smart_is_asked_and_said_to_say_nothing") else { return };
+    let bench = Bench::new(folder);
+    let disk = bench.disk("a.img", "HOLDFAST");
+    bench.mounts(&disk);
+    let health = bench.run_folder().join("health");
+    fs::create_dir(&health).unwrap();
+    fs::write(health.join("sdz1.json"), "of a disk that is gone").unwrap();
+    let answer = bench.helper(&["health"]);
+    assert_eq!(answer.code, Some(0), "{}", answer.said);
+    let names: Vec<_> = fs::read_dir(&health).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [disk.name().as_str().to_owned() + ".json"].map(std::ffi::OsString::from));
+    let report: Value =
+        serde_json::from_slice(&fs::read(health.join(disk.name() + ".json")).unwrap()).unwrap();
+    assert_eq!((&report["disk"], &report["health"]), (&disk.name().into(), &Value::Null), "{report:#}");
+    // The second time nothing is new, and the journal need not hear of it.
+    assert!(answer.said.contains(" info "), "{}", answer.said);
+    let again = bench.helper(&["health"]);
+    assert!(!again.said.contains(" info ") && again.said.contains(&disk.name()), "{}", again.said);
 }
 
 #[test]

@@ -166,8 +166,8 @@ impl Volume {
         Identity { id: self.id(), filesystem_uuid: filesystem_uuid.clone(), device, inode }
     }
 
-    /// Whether what lies at the root is still what was opened. To be called before each new file: it takes some 20 µs
-    /// where the kernel tells the filesystem's UUID.
+    /// Whether what lies at the root is still what was opened. To be called before each new file: some ten system calls
+    /// (94 µs in an unoptimised build), and one file of udev's more where the kernel does not tell the filesystem's UUID.
     ///
     /// Fails with [`Fault::Missing`] if `holdfast/` is gone, [`Fault::WrongIdentity`] if it is another or its marker says
     /// another id, [`Fault::NotMounted`] if it lies on the system's disk now, and [`Fault::Copied`] if the filesystem's UUID is
