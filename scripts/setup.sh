@@ -24,6 +24,10 @@ run,test,bench   gstreamer1.0-libav               avenc_aac: the virtual cameras
 run,test,bench   ffmpeg                           ffprobe is the player that the files are judged by; ffmpeg is the bench's rival
 test             udev                             systemd-udevd and its database: the tests' disks come and go as real ones do
 test             e2fsprogs                        mkfs.ext4, e2fsck: the tests' filesystems
+test             exfatprogs                       mkfs.exfat, fsck.exfat: what the check before mounting runs
+test             f2fs-tools                       mkfs.f2fs, fsck.f2fs: the same
+test             dosfstools                       mkfs.vfat, fsck.vfat: the same
+test             smartmontools                    smartctl: the health of disks
 test             mount                            losetup, mount, umount
 test             iproute2                         ip: the loopback of a test's own network
 bench            gstreamer1.0-tools               gst-launch-1.0: the bench's plain pipeline
