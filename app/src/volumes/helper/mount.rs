@@ -143,12 +143,8 @@ impl Attempt<'_> {
             let outcome = Outcome::Mounted { volume: marker.now.id, path: path.clone(), adopted: false };
             return Ok(Some(End::Told(outcome, String::new())));
         }
-        let manner = match self.purpose {
-            Purpose::Plugged => Manner::Lazy,
-            // Who asks can wait until the recorder has let go.
-            Purpose::Asked(_) => Manner::Orderly,
-        };
-        paths.iter().try_for_each(|path| take_down(path, manner).map(drop))?;
+        // Not lazily: a recorder that has files open there is not to lose them. It looks at the marker itself, before each file.
+        paths.iter().try_for_each(|path| take_down(path, Manner::Orderly).map(drop))?;
         Ok(None)
     }
 

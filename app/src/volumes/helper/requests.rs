@@ -88,7 +88,16 @@ fn answer(helper: &Helper, request: Request) -> Result<(), VolumeError> {
                 ones.find(|report| report.is_refused() == refused)
             };
             match on(false).or_else(|| on(true)) {
-                Some(report) => mount::run(helper, &report.disk, mount::Purpose::Plugged).map(drop),
+                Some(report) => {
+                    let ran = mount::run(helper, &report.disk, mount::Purpose::Plugged)?;
+                    // Its report says so too; this is for the journal.
+                    if let mount::Ran::Reported(told) = ran
+                        && !told.text.is_empty()
+                    {
+                        log::warn!("{}", told.text);
+                    }
+                    Ok(())
+                }
                 None => {
                     let detail = "no disk that is there is known to carry it";
                     Err(super::wrong("mount", &helper.path_of(volume), detail))

@@ -1,135 +1,15 @@
 //! The helper on real disks: what it mounts and how, what it leaves alone, what it refuses, and that nothing stays behind.
 //! ext4 alone: the kernel that these tests meet may have no exFAT, F2FS and FAT (the tables of both are tested in the program).
 
-use holdfast_tests::LabError;
-use holdfast_tests::binary::binary;
-use holdfast_tests::loops::{Loop, Mounted, format, image, run, world};
+mod bench;
+mod strange;
+
+use bench::{Bench, GROUP, USER, copy, mounts_below, recorder_can_write};
+use holdfast_tests::loops::{Loop, Mounted, run, world};
 use serde_json::Value;
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-/// The recorder's user and group, as far as these tests go.
-const USER: u32 = 1234;
-const GROUP: u32 = 1235;
-
-/// Above the smallest that is used (64 MiB).
-const SIZE: u64 = 80 << 20;
-
-/// A place to mount in, and this device's configuration.
-struct Bench {
-    folder: PathBuf,
-}
-
-/// What the helper answered.
-struct Answer {
-    code: Option<i32>,
-    said: String,
-}
-
-impl Bench {
-    fn new(folder: PathBuf) -> Bench {
-        // The recorder's user has to come through.
-        fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
-        let bench = Bench { folder };
-        bench.call("van-12");
-        bench
-    }
-
-    /// Gives the device this name.
-    fn call(&self, device: &str) {
-        fs::write(self.folder.join("holdfast.toml"), format!("[device]\nname = \"{device}\"\n")).unwrap();
-    }
-
-    fn run_folder(&self) -> PathBuf {
-        self.folder.join("run")
-    }
-
-    fn path_of(&self, volume: &str) -> PathBuf {
-        self.run_folder().join("volumes").join(volume)
-    }
-
-    fn helper(&self, arguments: &[&str]) -> Answer {
-        let mut command = Command::new(binary().unwrap());
-        command.arg("volume").args(arguments).env_remove("JOURNAL_STREAM");
-        command.arg("--run").arg(self.run_folder());
-        if arguments[0] != "health" {
-            command.arg("--config").arg(self.folder.join("holdfast.toml"));
-            command.arg("--owner").arg(format!("{USER}:{GROUP}"));
-        }
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-        Answer { code: status.code(), said }
-    }
-
-    /// `holdfast volume mount`, as udev and systemd would have it.
-    fn plug(&self, device: &Loop) -> Answer {
-        self.helper(&["mount", device.node().to_str().unwrap()])
-    }
-
-    /// Plugs it in and expects it to be mounted. Gives the volume's id.
-    fn mounts(&self, device: &Loop) -> String {
-        let answer = self.plug(device);
-        assert_eq!(answer.code, Some(0), "{}", answer.said);
-        let report = self.report(device).unwrap_or_else(|| panic!("no report: {}", answer.said));
-        let volume = report["outcome"]["mounted"]["volume"].as_str();
-        volume.unwrap_or_else(|| panic!("not mounted: {report:#}")).to_owned()
-    }
-
-    /// What the report of a disk says.
-    fn report(&self, device: &Loop) -> Option<Value> {
-        let path = self.run_folder().join("disks").join(device.name() + ".json");
-        fs::read(path).ok().map(|bytes| serde_json::from_slice(&bytes).unwrap())
-    }
-
-    fn outcome(&self, device: &Loop) -> Value {
-        self.report(device).map_or(Value::Null, |report| report["outcome"].clone())
-    }
-
-    fn image(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// A new disk with an ext4 of this label.
-    fn disk(&self, name: &str, label: &str) -> Loop {
-        let path = self.image(name);
-        image(&path, SIZE).unwrap();
-        format(&path, "ext4", label).unwrap();
-        Loop::attach(&path).unwrap()
-    }
-
-    /// Mounts a disk by hand to change what lies on it.
-    fn by_hand(&self, device: &Loop, change: impl FnOnce(&Path)) {
-        let at = Mounted::at(&device.node(), &self.folder.join("by-hand"), "rw").unwrap();
-        change(at.path());
-        run("umount", [at.path()]).unwrap();
-    }
-
-    fn is_unmounted(&self) -> bool {
-        mounts_below(&self.run_folder()).is_empty()
-            && fs::read_dir(self.run_folder().join("volumes")).map_or(0, Iterator::count) == 0
-    }
-}
-
-/// A line of mountinfo for each mount below a folder.
-fn mounts_below(folder: &Path) -> Vec<String> {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let below = |line: &&str| line.split(' ').nth(4).is_some_and(|path| Path::new(path).starts_with(folder));
-    table.lines().filter(below).map(str::to_owned).collect()
-}
-
-/// Whether the recorder's user can make a file there.
-fn recorder_can_write(path: &Path) -> bool {
-    let mut command = Command::new("touch");
-    command.arg(path).uid(USER).gid(GROUP).stderr(std::process::Stdio::null());
-    command.status().unwrap().success()
-}
-
-fn copy(from: &Path, to: &Path) {
-    run("cp", [Path::new("--sparse=always"), from, to]).unwrap();
-}
+use std::fs::{self, File};
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::Path;
 
 #[test]
 fn a_disk_with_our_label_is_adopted_and_mounted_safely_for_the_recorder_alone() {
@@ -157,7 +37,7 @@ fn a_disk_with_our_label_is_adopted_and_mounted_safely_for_the_recorder_alone() 
 
     // Again, as a change event brings it: nothing changes.
     assert_eq!(bench.mounts(&disk), volume);
-    assert_eq!(mounts_below(&bench.run_folder()), [line.clone()]);
+    assert_eq!(mounts_below(&bench.run_folder()), std::slice::from_ref(line));
 
     // Under another name it is the same.
     assert_eq!(bench.helper(&["unmount", &disk.name()]).code, Some(0));
@@ -371,101 +251,6 @@ fn a_disk_that_was_pulled_leaves_no_mount_and_no_report_and_a_stale_mount_is_rep
     assert!(line.contains(" - ext4 "), "{line}");
 }
 
-/// The first sectors of an NTFS, as far as blkid looks.
-fn ntfs(path: &Path) {
-    const CLUSTER: u64 = 4096;
-    let mut boot = [0u8; 512];
-    boot[3..11].copy_from_slice(b"NTFS    ");
-    boot[0x0B..0x0D].copy_from_slice(&512u16.to_le_bytes());
-    boot[0x0D] = 8; // sectors in a cluster
-    boot[0x15] = 0xF8;
-    boot[0x28..0x30].copy_from_slice(&(SIZE / 512 - 1).to_le_bytes());
-    boot[0x30..0x38].copy_from_slice(&4u64.to_le_bytes()); // the cluster of the MFT
-    boot[0x38..0x40].copy_from_slice(&8u64.to_le_bytes()); // and of its mirror
-    boot[0x40] = 0xF6; // a record of 2^10 bytes
-    boot[0x44] = 1;
-    boot[0x1FE..].copy_from_slice(&[0x55, 0xAA]);
-    let file = OpenOptions::new().write(true).open(path).unwrap();
-    file.write_all_at(&boot, 0).unwrap();
-    // The MFT's records of itself and of the volume.
-    file.write_all_at(b"FILE", 4 * CLUSTER).unwrap();
-    file.write_all_at(b"FILE", 4 * CLUSTER + 3 * 1024).unwrap();
-}
-
-/// The first bytes of a LUKS container.
-fn luks(path: &Path) {
-    let mut header = [0u8; 592];
-    header[..8].copy_from_slice(b"LUKS\xBA\xBE\x00\x01");
-    header[168..204].copy_from_slice(b"01234567-89ab-cdef-0123-456789abcdef");
-    OpenOptions::new().write(true).open(path).unwrap().write_all_at(&header, 0).unwrap();
-}
-
-#[test]
-fn what_is_not_for_recording_is_named_left_alone_and_not_changed_by_a_single_byte() {
-    let test = "what_is_not_for_recording_is_named_left_alone_and_not_changed_by_a_single_byte";
-    let Some(folder) = world(test) else { return };
-    let bench = Bench::new(folder);
-    let ext4 = |path: &Path, label: &str| format(path, "ext4", label).unwrap();
-    let with = |path: &Path, change: &dyn Fn(&Path)| {
-        ext4(path, "HOLDFAST");
-        let disk = Loop::attach(path).unwrap();
-        bench.by_hand(&disk, change);
-    };
-    let system = |path: &Path| {
-        with(path, &|root| {
-            fs::create_dir(root.join("etc")).unwrap();
-            fs::write(root.join("etc/os-release"), "ID=debian\n").unwrap();
-        });
-    };
-    // As after a power cut: with a journal that a plain read-only mount would replay.
-    let crashed_system = |path: &Path| {
-        system(path);
-        let disk = Loop::attach(path).unwrap();
-        let at = Mounted::at(&disk.node(), &bench.folder.join("by-hand"), "rw").unwrap();
-        fs::write(at.path().join("etc/late"), "not in its place yet").unwrap();
-        File::open(at.path().join("etc")).unwrap().sync_all().unwrap();
-        let torn = bench.image("torn.img");
-        copy(path, &torn);
-        drop((at, disk));
-        fs::rename(torn, path).unwrap();
-    };
-    type Make<'a> = &'a dyn Fn(&Path);
-    let cases: [(&str, Make<'_>, &str, u64); 7] = [
-        ("an NTFS", &ntfs, "filesystem", SIZE),
-        ("a LUKS container", &luks, "encrypted", SIZE),
-        ("a swap", &|path| format(path, "swap", "HOLDFAST").unwrap(), "system", SIZE),
-        ("nothing at all", &|_| (), "blank", SIZE),
-        ("one that is too small", &|path| ext4(path, "HOLDFAST"), "too_small", 32 << 20),
-        ("a system with our label", &system, "system", SIZE),
-        ("one whose journal is not replayed yet", &crashed_system, "system", SIZE),
-    ];
-    for (case, make, reason, size) in cases {
-        let path = bench.image("disk.img");
-        image(&path, size).unwrap();
-        make(&path);
-        let before = fs::read(&path).unwrap();
-        let disk = Loop::attach(&path).unwrap();
-        let answer = bench.plug(&disk);
-        assert_eq!(answer.code, Some(0), "{case}: {}", answer.said);
-        assert!(answer.said.contains("is left alone: "), "{case}: {}", answer.said);
-        // A loop device without our label is nobody's business; a person who asks for it is answered.
-        let asked = bench.helper(&["adopt", disk.node().to_str().unwrap()]);
-        assert_eq!(asked.code, Some(1), "{case}: adopted: {}", asked.said);
-        assert!(asked.said.contains("is left alone: "), "{case}: {}", asked.said);
-        assert_eq!(bench.outcome(&disk)["left_alone"]["reason"], reason, "{case}: {}", asked.said);
-        assert!(bench.is_unmounted(), "{case}");
-        drop(disk);
-        assert!(fs::read(&path).unwrap() == before, "{case}: the disk was written to");
-        fs::remove_file(path).unwrap();
-    }
-    // Nobody marked it: it is passed over, and no report says a word of it.
-    let disk = bench.disk("photos.img", "PHOTOS");
-    let answer = bench.plug(&disk);
-    assert_eq!(answer.code, Some(0));
-    assert!(answer.said.contains("give its filesystem the label HOLDFAST"), "{}", answer.said);
-    assert_eq!(bench.report(&disk), None);
-}
-
 #[test]
 fn a_disk_that_nobody_marked_is_used_at_a_persons_wish_with_all_that_is_on_it() {
     let test = "a_disk_that_nobody_marked_is_used_at_a_persons_wish_with_all_that_is_on_it";
@@ -556,43 +341,6 @@ fn what_the_recorder_requests_is_done_and_nothing_else() {
 }
 
 #[test]
-fn a_link_on_a_disk_leads_nowhere() {
-    let Some(folder) = world("a_link_on_a_disk_leads_nowhere") else { return };
-    let bench = Bench::new(folder);
-    let victim = bench.folder.join("victim");
-    for (case, prepare) in [
-        (
-            "in place of what is written before the marker",
-            &(|root: &Path| {
-                fs::create_dir(root.join("holdfast")).unwrap();
-                symlink(bench.folder.join("victim"), root.join("holdfast/volume.tmp")).unwrap();
-            }) as &dyn Fn(&Path),
-        ),
-        ("in place of the marker", &|root| {
-            fs::create_dir(root.join("holdfast")).unwrap();
-            symlink(bench.folder.join("victim"), root.join("holdfast/volume")).unwrap();
-        }),
-        ("in place of all", &|root| symlink(&bench.folder, root.join("holdfast")).unwrap()),
-    ] {
-        fs::write(&victim, "whole").unwrap();
-        let (owner, entries) =
-            (victim.metadata().unwrap().uid(), fs::read_dir(&bench.folder).unwrap().count());
-        let disk = bench.disk("link.img", "HOLDFAST");
-        bench.by_hand(&disk, prepare);
-        bench.plug(&disk);
-        assert_eq!(fs::read(&victim).unwrap(), b"whole", "{case}: written through");
-        assert_eq!(victim.metadata().unwrap().uid(), owner, "{case}: given away");
-        bench.helper(&["unmount", "--lazy", &disk.name()]);
-        drop(disk);
-        fs::remove_file(bench.image("link.img")).unwrap();
-        let now = fs::read_dir(&bench.folder).unwrap();
-        let names: Vec<_> = now.map(|entry| entry.unwrap().file_name()).collect();
-        assert!(names.len() <= entries + 2, "{case}: something was made: {names:?}");
-        assert!(!bench.folder.join("volume").exists() && !bench.folder.join("ledger").exists(), "{case}");
-    }
-}
-
-#[test]
 fn a_mount_of_a_medium_that_was_exchanged_under_the_same_name_is_replaced() {
     let test = "a_mount_of_a_medium_that_was_exchanged_under_the_same_name_is_replaced";
     let Some(folder) = world(test) else { return };
@@ -645,11 +393,10 @@ fn a_disk_without_smart_is_asked_and_said_to_say_nothing() {
 }
 
 #[test]
-fn a_disk_that_is_not_there_is_said() -> Result<(), LabError> {
+fn a_disk_that_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(folder.path().to_owned());
     let answer = bench.helper(&["mount", "/dev/holdfast-nowhere"]);
     assert_eq!(answer.code, Some(1));
     assert!(answer.said.contains("could not find /dev/holdfast-nowhere: not there"), "{}", answer.said);
-    Ok(())
 }
