@@ -4,7 +4,9 @@
 //! just before it. Read in the order of their numbers, they give back sessions, segments, gaps with
 //! their causes, and holes inside segments. What they cannot give back: when cameras were taken out of
 //! the configuration, how a segment ended, and how the last session ended; the new ledger says nothing
-//! about these rather than guess.
+//! about these rather than guess. Nor can they tell of segments that are no longer there: before the oldest one, and where
+//! others were deleted, the cause is not known then. What is protected is carried over from the list on the volume, or,
+//! if that is damaged, from the old ledger.
 //!
 //! The new ledger is written beside the old one (`ledger.new`) and takes its place in one step where the
 //! filesystem can exchange two names, else in two; the old one stays as `ledger.old-<time>`. If the power is cut
@@ -14,6 +16,7 @@
 use super::facts::{ScanError, SegmentFacts, SegmentScanner};
 use super::recover::holes;
 use super::{LedgerWriter, Outcome, walk};
+use crate::retention::Protection;
 use crate::volumes::layout::{self, SegmentName};
 use crate::volumes::{Lock, VolumeError, read_marker, sync_directory, write_marker};
 use heapless::String as Short;
@@ -119,6 +122,7 @@ pub fn rebuild(
             Err(error) => story.unread(&path, &error.full()),
         }
     }
+    story.carry_over_protections(root, now)?;
     story.append(now, &Record::Rebuilt { at: now, segments: story.summary.segments })?;
     story.writer.sync()?;
     let Story { mut summary, cameras, identity, .. } = story;
@@ -205,6 +209,16 @@ impl Story {
         self.summary.frames = self.summary.frames.saturating_add(u64::from(*frames));
         self.identity.get_or_insert_with(|| header.clone());
         Ok(())
+    }
+
+    /// Enters what is protected, so that the ledger can give back the list if that is damaged later.
+    fn carry_over_protections(&mut self, root: &Path, now: Wall) -> Result<(), VolumeError> {
+        let mut problems = Vec::new();
+        let mut protection = Protection::open(root, false, &mut problems)?;
+        protection.go_on(root, now, || false, &mut problems)?;
+        self.summary.unread.append(&mut problems);
+        let Protection::Known(protections) = protection else { return Ok(()) };
+        protections.list().try_for_each(|one| self.append(one.at, &Record::Protected(one.clone())))
     }
 
     /// A session is known by the first segment that names it. What was missing before that one tells

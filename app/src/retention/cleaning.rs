@@ -345,8 +345,6 @@ impl Cleaning {
         }
         let known = protection.go_on(&self.root, at, slice(), said)?;
         if known {
-            let place = layout::protected(&self.root);
-            said.push(format!("{}: was made anew from the ledger", place.display()));
             self.shelf.protections_changed();
         }
         Ok(known)

@@ -223,6 +223,8 @@ pub enum Protection {
 pub struct Rebuild {
     months: Months,
     found: Protections,
+    /// The file was there: that it is mended is to be told.
+    damaged: bool,
 }
 
 impl Protection {
@@ -231,19 +233,20 @@ impl Protection {
     ///
     /// Fails only if the ledger's directory cannot be listed.
     pub fn open(root: &Path, is_new: bool, problems: &mut Vec<String>) -> Result<Self, VolumeError> {
-        let place = path(root);
-        let why = match read_file(&place) {
+        let damaged = match read_file(&path(root)) {
             Ok(Some(protections)) => return Ok(Protection::Known(protections)),
             Ok(None) if is_new => return Ok(Protection::Known(Protections::default())),
-            Ok(None) => "is not there".to_owned(),
-            Err(error) => error.to_string(),
+            // As versions before this one left it; the ledger knows.
+            Ok(None) => false,
+            Err(error) => {
+                problems.push(format!(
+                    "{error}; the list of protections is read from the ledger, everything is protected until that is done"
+                ));
+                true
+            }
         };
-        problems.push(format!(
-            "{}: {why}; the list of protections is read from the ledger, everything is protected until that is done",
-            place.display()
-        ));
         let months = Months::open(root)?;
-        Ok(Protection::Rebuilding(Rebuild { months, found: Protections::default() }))
+        Ok(Protection::Rebuilding(Rebuild { months, found: Protections::default(), damaged }))
     }
 
     /// Goes on reading the ledger until `enough` says so, if there is anything to read. True once the list is known and
@@ -257,7 +260,7 @@ impl Protection {
         mut enough: impl FnMut() -> bool,
         problems: &mut Vec<String>,
     ) -> Result<bool, VolumeError> {
-        let Protection::Rebuilding(Rebuild { months, found }) = self else { return Ok(true) };
+        let Protection::Rebuilding(Rebuild { months, found, damaged }) = self else { return Ok(true) };
         loop {
             let more = months.piece(|entry: Result<Record, Problem>| match entry {
                 Ok(record) => found.take(record),
@@ -272,6 +275,9 @@ impl Protection {
         }
         let found = std::mem::take(found);
         found.write(root, at)?;
+        if *damaged {
+            problems.push(format!("{}: was made anew from the ledger", path(root).display()));
+        }
         *self = Protection::Known(found);
         Ok(true)
     }

@@ -1,5 +1,6 @@
 //! The ledger on real directories, with segments of a small format of the tests' own ([`fake`]).
 
+mod checkpoint;
 pub(crate) mod fake;
 mod files;
 mod rebuild;

@@ -184,3 +184,20 @@ fn months_follow_the_segments_own_time() {
     let months = crate::ledger::read::months(place.root()).unwrap();
     assert_eq!(months.iter().map(ToString::to_string).collect::<Vec<_>>(), ["2023-11", "2023-12"]);
 }
+
+#[test]
+fn what_is_protected_is_in_the_new_ledger_too() {
+    use crate::retention::{Archive, Wish};
+    let place = Place::new();
+    drop(place.open());
+    place.segment(&header("a", 1, 0, 1, 1), &[(0, 60)]);
+    let mut archive = Archive::open(place.root(), at(0), &mut Vec::new()).unwrap();
+    let note = "accident".try_into().unwrap();
+    archive.protect(Wish { camera: None, span: span(10, 20), note }, at(1)).unwrap();
+    let expected: Vec<_> = archive.list().cloned().collect();
+    drop(archive);
+    assert_eq!(ledger_of(&place).unread, [""; 0]);
+    fs::remove_file(layout::protected(place.root())).unwrap();
+    let archive = Archive::open(place.root(), at(0), &mut Vec::new()).unwrap();
+    assert_eq!(archive.list().cloned().collect::<Vec<_>>(), expected);
+}
