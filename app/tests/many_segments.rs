@@ -6,9 +6,9 @@
 use holdfast::coverage::{self, CoverageArgs};
 use holdfast::ledger::{LedgerWriter, Mp4Scanner};
 use holdfast::mp4::{Sample, SegmentMuxer, TrackConfig};
-use holdfast::retention::cleaning::{Cleaning, Moment, Place, Retention, Work};
+use holdfast::retention::cleaning::{Cleaning, Moment, Retention, Site, Work};
 use holdfast::ring::{AccessUnit, Data, Limits as RingLimits, Ring, TrackKind};
-use holdfast::volumes::{Adoption, Knowledge, Volume, layout};
+use holdfast::volumes::{Adoption, InUse, Knowledge, Place, Volume, layout};
 use holdfast::writer::{Job, Limits, Report, VolumeWriter};
 use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::retention::Space;
@@ -50,8 +50,10 @@ fn avc() -> TrackConfig {
 
 /// Lays `count` segments of a minute, the cameras by turns, and their ledger, with a clean end. Nothing is synced: it is fast.
 fn lay(root: &Path, count: u32) {
-    let adoption = Adoption { id: Id128([3; 16]), device: name("box"), at: Wall::from_secs(NOW) };
-    let _volume = Volume::open(root, &adoption, Knowledge::Unknown).unwrap();
+    let adoption =
+        Adoption { id: Id128([3; 16]), device: name("box"), formerly: Vec::new(), at: Wall::from_secs(NOW) };
+    let _volume =
+        Volume::open(&Place::Directory { path: root.to_owned() }, &adoption, Knowledge::Unknown).unwrap();
     let minutes = i64::from(count / CAMERAS.len() as u32) + 1;
     let begin = NOW - 60 * minutes - 3600;
     let start_of = |number: u32| Wall::from_secs(begin + 60 * i64::from((number - 1) / CAMERAS.len() as u32));
@@ -127,13 +129,17 @@ fn lay(root: &Path, count: u32) {
 fn job(root: &Path) -> Job {
     Job {
         index: VolumeIndex(0),
-        root: root.to_owned(),
+        place: Place::Directory { path: root.to_owned() },
         device: name("box"),
+        formerly: Vec::new(),
         cameras: CAMERAS.map(name).to_vec(),
         session: Id128([2; 16]),
         boot: Id128([2; 16]),
         knowledge: Knowledge::Unknown,
         new_volume: Id128([3; 16]),
+        in_use: InUse::default(),
+        claimant: 1,
+        max_file: None,
         limits: Limits { segment: Duration::from_secs(10), fragment: Duration::from_secs(1) },
         anchor: Anchor { mono: Mono(0), wall: Wall::from_secs(NOW), trusted: true },
         now: Wall::from_secs(NOW),
@@ -194,15 +200,17 @@ fn forget_peak() {
 
 /// Lists and counts all of a volume as its writer does on its turns; gives back the footage, and how many turns it took.
 fn count(root: &Path) -> (u64, u32) {
-    let adoption = Adoption { id: Id128([3; 16]), device: name("box"), at: Wall::from_secs(NOW) };
-    let _volume = Volume::open(root, &adoption, Knowledge::Unknown).unwrap();
+    let adoption =
+        Adoption { id: Id128([3; 16]), device: name("box"), formerly: Vec::new(), at: Wall::from_secs(NOW) };
+    let _volume =
+        Volume::open(&Place::Directory { path: root.to_owned() }, &adoption, Knowledge::Unknown).unwrap();
     let (mut ledger, _) = LedgerWriter::open(root, Wall::from_secs(NOW)).unwrap();
     let cameras = CAMERAS.map(name);
-    let place =
-        Place { root, id: Id128([3; 16]), formerly: Vec::new(), cameras: &cameras, next_sequence: u32::MAX };
+    let site =
+        Site { root, id: Id128([3; 16]), formerly: Vec::new(), cameras: &cameras, next_sequence: u32::MAX };
     let moment = Moment { mono: Mono(1), wall: Wall::from_secs(NOW), trusted: true };
     let mut cleaning =
-        Cleaning::open(place, Retention::default(), &ledger, Box::new(Mp4Scanner), moment).unwrap();
+        Cleaning::open(site, Retention::default(), &ledger, Box::new(Mp4Scanner), moment).unwrap();
     let mut turns = 0;
     loop {
         let mut work = Work {

@@ -122,7 +122,7 @@ pub struct Work<'a> {
 }
 
 /// What a volume is, for cleaning.
-pub struct Place<'a> {
+pub struct Site<'a> {
     /// Its root.
     pub root: &'a Path,
     /// Its identity.
@@ -158,17 +158,17 @@ struct Rate {
 }
 
 impl Cleaning {
-    /// Cleaning of the volume at `place`, whose ledger has just been recovered.
+    /// Cleaning of the volume at `site`, whose ledger has just been recovered.
     ///
     /// Makes the list of protections and the reserve if there is none. Fails if the volume cannot be listed or written to.
     pub fn open(
-        place: Place,
+        site: Site,
         retention: Retention,
         ledger: &LedgerWriter,
         scanner: Box<dyn SegmentScanner + Send>,
         now: Moment,
     ) -> Result<Self, VolumeError> {
-        let Place { root, id, formerly, cameras, next_sequence } = place;
+        let Site { root, id, formerly, cameras, next_sequence } = site;
         let ids = std::iter::once(id).chain(formerly).collect();
         let mut said = Vec::new();
         let is_new = ledger.history().is_new();

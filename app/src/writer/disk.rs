@@ -76,7 +76,7 @@ impl Disk {
             log::warn!(VOLUME = root.as_str(); "{problem}");
         }
         say_how_it_ended(&root, &found);
-        let ground = cleaning::Place {
+        let site = cleaning::Site {
             root: volume.root(),
             id: volume.id(),
             formerly: volume.marker().formerly.to_vec(),
@@ -86,7 +86,7 @@ impl Disk {
         let now = || moment(job.anchor);
         let retention = job.retention;
         let mut cleaning =
-            pulse.during(|| Cleaning::open(ground, retention, &ledger, Box::new(Mp4Scanner), now()))?;
+            pulse.during(|| Cleaning::open(site, retention, &ledger, Box::new(Mp4Scanner), now()))?;
         let mut work = Work { ledger: &mut ledger, check: &|| pulse.during(|| volume.check()), tell };
         pulse.during(|| cleaning.make_room(now, &mut work))?;
         let mut disk = Disk {

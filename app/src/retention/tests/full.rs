@@ -67,14 +67,9 @@ impl Drop for Small {
 
 fn open(root: &Path, retention: Retention) -> Result<(Cleaning, LedgerWriter), VolumeError> {
     let (ledger, _) = LedgerWriter::open(root, at(0))?;
-    let place = CleaningPlace {
-        root,
-        id: Id128([9; 16]),
-        formerly: Vec::new(),
-        cameras: &[name("a")],
-        next_sequence: 1000,
-    };
-    Cleaning::open(place, retention, &ledger, Box::new(Fake), moment(0)).map(|cleaning| (cleaning, ledger))
+    let site =
+        Site { root, id: Id128([9; 16]), formerly: Vec::new(), cameras: &[name("a")], next_sequence: 1000 };
+    Cleaning::open(site, retention, &ledger, Box::new(Fake), moment(0)).map(|cleaning| (cleaning, ledger))
 }
 
 fn make_room(

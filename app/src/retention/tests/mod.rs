@@ -6,7 +6,7 @@ mod full;
 mod protection;
 mod shelf;
 
-use super::cleaning::{Cleaning, Moment, Place as CleaningPlace, Retention, Work};
+use super::cleaning::{Cleaning, Moment, Retention, Site, Work};
 use super::protection::Wish;
 use super::shelf::Ages;
 use crate::ledger::LedgerWriter;
@@ -58,14 +58,14 @@ impl World {
         drop(place.open());
         let (ledger, _) = LedgerWriter::open(place.root(), at(0)).unwrap();
         let cameras: Vec<Name> = cameras.iter().map(|camera| name(camera)).collect();
-        let cleaning_place = CleaningPlace {
+        let site = Site {
             root: place.root(),
             id: Id128([9; 16]),
             formerly: vec![Id128([8; 16])],
             cameras: &cameras,
             next_sequence: 1_000_000,
         };
-        let cleaning = Cleaning::open(cleaning_place, retention, &ledger, Box::new(Fake), moment(0)).unwrap();
+        let cleaning = Cleaning::open(site, retention, &ledger, Box::new(Fake), moment(0)).unwrap();
         World { place, ledger, cleaning, total, seconds: 0, heard: Vec::new() }
     }
 
