@@ -81,7 +81,7 @@
 //! | `forecast.rs` | how long a volume lasts, and whether that is as long as configured |
 //! | `disk.rs` | which of the disks that come are ours to write to |
 //! | `recording.rs` | which volume takes the footage |
-//! | `retention.rs` | which segment is deleted next, by which rule |
+//! | `retention/` | which segment is deleted next, by which rule |
 //! | `account.rs` | until when a camera's footage is durable on a volume, and why it is missing since |
 //! | `alarm.rs` | what a person is to know, and for how long |
 //! | `watch.rs` | which conditions of cameras and volumes the alarms hear of |
