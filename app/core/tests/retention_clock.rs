@@ -15,6 +15,9 @@ const TOLERANCE: u64 = 2 * MINUTE + 30 * DAY / 1000;
 const YEAR_2106: i64 = EPOCH + 79 * 365 * 86_400;
 const YEAR_2026: i64 = EPOCH - 365 * 86_400;
 
+/// A setting of the clock, and for how many hours.
+type Stretch = (Option<i64>, u64);
+
 /// A camera with a retention of 30 days, that recorded for so many days a segment an hour.
 fn recorded(days: u64) -> World {
     let mut world = World::new(1000 * GB, &[Some(30)]);
@@ -45,7 +48,7 @@ fn oldest_kept(world: &World) -> u64 {
 
 #[test]
 fn a_clock_that_jumps_and_comes_back_deletes_nothing_early_and_nothing_late() {
-    let tables: &[(&str, &[(Option<i64>, u64)])] = &[
+    let tables: &[(&str, &[Stretch])] = &[
         ("it never jumps", &[(Some(EPOCH), 48)]),
         ("to 2106 for an hour", &[(Some(YEAR_2106), 1)]),
         ("to 2106 for five days", &[(Some(YEAR_2106), 120)]),
@@ -202,7 +205,7 @@ fn the_emergency_age_needs_a_clock_that_was_left_alone() {
 }
 
 /// A stretch of time with one setting of the clock.
-fn stretch() -> impl Strategy<Value = (Option<i64>, u64)> {
+fn stretch() -> impl Strategy<Value = Stretch> {
     let offset = prop_oneof![
         3 => Just(Some(EPOCH)),
         2 => Just(Some(YEAR_2106)),

@@ -1,5 +1,5 @@
-//! An hour of four cameras on a volume of 256 MB, which holds about eight minutes of them: no write ever meets a full volume, what is
-//! protected stays, and each deletion is the one that the model plans (checked by `shelf::World::steps`).
+//! An hour of four cameras on a volume of 256 MB, which holds about ten minutes of them: no write ever meets a full
+//! volume, what is protected stays, and each deletion is the one that the model plans (checked by `shelf::World::steps`).
 
 mod shelf;
 
@@ -63,7 +63,7 @@ impl Hour {
                 }
             }
         }
-        if turn % 4 == 0 {
+        if turn.is_multiple_of(4) {
             self.world.turn()
         } else {
             self.world.steps()

@@ -1,5 +1,5 @@
-//! Cleaning in random worlds. The order by fair share is compared with a sort at every deletion (`shelf::World::steps`), and so is that
-//! nothing protected is deleted and nothing twice.
+//! Cleaning in random worlds. At every deletion `shelf::World` compares the order by fair share with a sort, and checks
+//! that nothing protected is deleted and nothing twice.
 
 mod shelf;
 
@@ -231,7 +231,7 @@ proptest! {
                 prop_assert!(reason, "{number} by {rule:?} after {what:?}");
             }
             if let Statvfs::Late(_) = world.statvfs {
-                low.learn(world.volume.free());
+                // Which figure was told is not known here.
                 low.0 = true;
             }
         }

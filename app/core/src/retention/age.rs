@@ -3,11 +3,11 @@
 //! Words: the **axis** is the wall clock's; a **hole** is a part of it that the clock was set over; footage is **due** when
 //! its age has reached its retention; it is **undated** when its time is not known or lies in the future.
 //!
-//! A wall clock is believed from the program's build date on (`clock.rs`), so "trusted" alone would let a clock in 2106 delete
-//! everything. Three things hold it back, each with its reason in `docs/decisions/0040-*`:
+//! A wall clock is believed from the program's build date on (`clock.rs`), so "trusted" alone would let a clock in 2106
+//! delete everything. Three things hold it back, each with its reason in `docs/decisions/0040-*`:
 //!
-//! 1. Only time that was seen to pass counts. The age of footage is the length of the axis between its end and now, without the
-//!    holes. However the clock was set since, this is never more than its true age: each point of the axis between was
+//! 1. Only time that was seen to pass counts. The age of footage is the length of the axis between its end and now,
+//!    without the holes. However the clock was set since, this is never more than its true age: each point of the axis between was
 //!    either passed through, which took its time, or jumped over, and then is a hole until it is passed through.
 //! 2. After a start, and whenever the clock was set, no rule of age applies for [`SETTLED`]. By then a network's time has come.
 //! 3. Steps from before a start are only known as far as the ledger tells them ([`Ages::stepped`]). So each camera's
@@ -22,12 +22,12 @@ use heapless::Vec;
 /// oscillator is that bad, and no slewing that fast), was set again. Less is nothing for ages of days.
 const STEP: Duration = Duration::from_secs(60);
 
-/// How long a clock is left alone before ages are taken from it. A device that only runs for a drive of half an hour still has time
-/// to clean; a clock that is set by a network at start is set by then.
+/// How long a clock is left alone before ages are taken from it. A device that only runs for a drive of half an hour still
+/// has time to clean; a clock that is set by a network at start is set by then.
 const SETTLED: Duration = Duration::from_secs(600);
 
-/// A clock that was wrong before the start and is not noticed for an hour costs at most the oldest four hours. A retention that
-/// was shortened from 30 days to 7 is caught up with in 8 days.
+/// A clock that was wrong before the start and is not noticed for an hour costs at most the oldest four hours. A
+/// retention that was shortened from 30 days to 7 is caught up with in 8 days.
 const PACE: u32 = 4;
 
 /// Holes that are remembered. When there are more, the two that are nearest become one: footage then counts as younger than it is.

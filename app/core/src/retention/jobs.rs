@@ -238,7 +238,8 @@ impl Cleaner {
         }
     }
 
-    /// How many bytes are to be deleted, counted on a shelf that was just rewound. Zero: none, though less than `start` may be free.
+    /// How many bytes are to be deleted, counted on a shelf that was just rewound. Zero: none, though less than `start`
+    /// may be free.
     fn missing(&self, space: Space, shelf: &impl Shelf) -> u64 {
         let (start, stop) = self.bars(space.total);
         let footage = (0..cameras(shelf))

@@ -307,9 +307,9 @@ impl Cleaner {
         self.rate = bytes_per_second;
     }
 
-    /// A step of the wall clock that the ledger tells of: to be said before the first [`Cleaner::step`], oldest first, of those of the
-    /// time that retention spans. Footage from before a step forward then counts as no older than it is. `at`: when, in the new
-    /// time; `by_micros`: by how much, forward positive. Later steps are seen without being told.
+    /// A step of the wall clock that the ledger tells of: to be said before the first [`Cleaner::step`], oldest first, of
+    /// those of the time that retention spans. Footage from before a step forward then counts as no older than it is.
+    /// `at`: when, in the new time; `by_micros`: by how much, forward positive. Later steps are seen without being told.
     pub fn stepped(&mut self, at: Wall, by_micros: i64) {
         self.ages.stepped(at, by_micros);
     }

@@ -203,7 +203,7 @@ impl World {
         self.cleaner = Cleaner::new(Rules::DEFAULT);
     }
 
-    /// Tells the figures, steps, and answers, until it rests; no more than one batch if `once`.
+    /// Tells the figures, steps, and answers, until it rests.
     pub fn turn(&mut self) -> Step {
         self.figures.push((self.now, self.volume.free()));
         let figure = match self.statvfs {
