@@ -41,6 +41,9 @@ use volumes::Volumes;
 /// How often figures of cameras and volumes are taken for the core and for people.
 const FIGURES_EVERY: Duration = Duration::from_secs(1);
 
+/// How often the helper's reports of the disks' health are read: it asks the disks once an hour.
+const HEALTH_EVERY: Duration = Duration::from_secs(60);
+
 /// Wall time before this cannot be right: when this program was built, in seconds since 1970 (`build.rs`).
 const CLOCK_FLOOR: &str = env!("HOLDFAST_BUILT");
 
@@ -136,6 +139,12 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
             ControlFlow::Continue
         });
     }
+    let asking = Rc::clone(&shell);
+    glib::timeout_add_local(HEALTH_EVERY, move || {
+        let events = asking.borrow_mut().volumes.health();
+        events.into_iter().for_each(|event| handle(&asking, event));
+        ControlFlow::Continue
+    });
     let ticking = Rc::clone(&shell);
     glib::timeout_add_local(FIGURES_EVERY, move || {
         figures(&ticking);
@@ -209,8 +218,7 @@ fn listen(config: &Config, outbox: &Outbox) -> Option<Server> {
         let _ = outbox.unbounded_send(Message::Control(request, reply));
     };
     let runtime = &config.storage.runtime;
-    let started = std::fs::create_dir_all(runtime).and_then(|()| Server::start(runtime, hand));
-    started
+    Server::start(runtime, hand)
         .inspect_err(|error| {
             log::warn!(
                 "`holdfast status` and `holdfast volume` cannot ask this recorder: {}: {error}. \
@@ -261,6 +269,7 @@ fn figures(shell: &Rc<RefCell<Shell>>) {
         let this = &mut *this;
         let mut events = this.cameras.figures(this.volumes.anchor());
         events.extend(this.volumes.figures(|camera| this.cameras.fill(camera)));
+        events.extend(this.volumes.pulled());
         let synchronised = clock::synchronised();
         if this.synchronised.replace(synchronised) != Some(synchronised) {
             events.push(Event::ClockSynchronised(synchronised));

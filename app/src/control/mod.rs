@@ -3,7 +3,7 @@
 //!
 //! Words: a **request** is one line of JSON, an **answer** too; a connection carries one of each. The socket lies in the
 //! runtime directory (`[storage] runtime`), is a Unix socket and belongs to the recorder's user and group: nothing listens
-//! on the network.
+//! on the network. It has a directory of its own, since the others there belong to the mount helper.
 //!
 //! | file | what |
 //! |---|---|
@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The socket's name in the runtime directory.
+/// The socket's directory in the runtime directory: the recorder's own, where all else there is the mount helper's.
+const DIRECTORY: &str = "control";
+
+/// The socket's name there.
 const SOCKET: &str = "control.sock";
 
 /// The longest request. One that protects a span with its note takes 300 bytes.
@@ -33,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where the socket of the recorder with this runtime directory is.
 pub fn socket(runtime: &Path) -> PathBuf {
-    runtime.join(SOCKET)
+    runtime.join(DIRECTORY).join(SOCKET)
 }
 
 /// What can be asked of a recorder.

@@ -3,7 +3,7 @@
 //! One after the other: who asks is a person or a script on the same machine, and a client that says nothing is let go
 //! after [`PATIENCE`]. The thread waits for the loop's answer; the loop never waits for the thread.
 
-use super::{Answer, MAX_REQUEST, PATIENCE, Request, SOCKET};
+use super::{Answer, DIRECTORY, MAX_REQUEST, PATIENCE, Request, SOCKET};
 use rustix::fs::{Mode, OFlags};
 use std::fs::Permissions;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
@@ -33,11 +33,12 @@ pub struct Server {
 
 impl Server {
     /// Listens in `runtime`, and gives each request to `hand` with the way for its answer. A socket that nobody listens at
-    /// any more is replaced.
+    /// any more is replaced. The directory is made if it is not there.
     ///
     /// # Errors
     /// The directory is not there or not ours, or another recorder listens there (`AddrInUse`).
     pub fn start(runtime: &Path, hand: impl Fn(Request, Reply) + Send + 'static) -> io::Result<Server> {
+        std::fs::create_dir_all(runtime.join(DIRECTORY))?;
         let listener = at(runtime, |near| {
             match UnixListener::bind(near) {
                 Err(error) if error.kind() == ErrorKind::AddrInUse => {}
@@ -103,6 +104,6 @@ fn serve(stream: UnixStream, hand: &impl Fn(Request, Reply)) -> io::Result<()> {
 /// bytes only.
 pub(super) fn at<T>(runtime: &Path, act: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     let flags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-    let directory = rustix::fs::open(runtime, flags, Mode::empty())?;
+    let directory = rustix::fs::open(runtime.join(DIRECTORY), flags, Mode::empty())?;
     act(&Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(SOCKET))
 }

@@ -44,6 +44,7 @@ fn where_nobody_listens_that_is_said_and_a_socket_left_behind_is_taken_over() {
     let place = tempfile::tempdir().unwrap();
     assert!(matches!(ask(place.path(), &Request::Status), Err(AskError::Nobody(_))));
     assert!(matches!(ask(&place.path().join("absent"), &Request::Status), Err(AskError::Nobody(_))));
+    std::fs::create_dir(place.path().join("control")).unwrap();
     drop(std::os::unix::net::UnixListener::bind(socket(place.path())).unwrap());
     assert!(matches!(ask(place.path(), &Request::Status), Err(AskError::Nobody(_))));
     let server = Server::start(place.path(), echo).unwrap();

@@ -12,7 +12,8 @@ use holdfast_wire::ids::Name;
 use holdfast_wire::time::{Span, Wall};
 
 use super::cameras::Cameras;
-use super::volumes::{Kind, Part, Presence, Volumes};
+use super::slots::Presence;
+use super::volumes::{Kind, Part, Volumes};
 use crate::control::server::Outcome;
 use crate::control::{Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, VolumeStatus};
 use crate::host::{clock, show};
@@ -228,7 +229,7 @@ fn volume(part: &Part, recording: bool) -> VolumeStatus {
     };
     let there = part.disk.as_ref().is_none_or(|disk| match disk.presence {
         Presence::Mounted | Presence::Leaving => true,
-        Presence::Unmounted | Presence::Gone => false,
+        Presence::Unmounted | Presence::Returning | Presence::Gone => false,
     });
     let forecast = part.forecast.filter(|_| recording);
     let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs());

@@ -4,17 +4,20 @@
 //! one takes a slot that was never used, else the one whose disk has been gone for longest.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use holdfast_core::disk::Unfit;
+use holdfast_core::disk::{Filesystem, Unfit};
 use holdfast_core::event::{Event, Label, VolumeEvent};
 use holdfast_core::settings::VolumeIndex;
 use holdfast_wire::ids::VolumeId;
 
 use super::say;
-use super::volumes::{Disk, Kind, Presence, Volumes};
+use super::volumes::{Kind, Volumes};
 use crate::control::LeftAlone;
 use crate::volumes::Place;
 use crate::volumes::disks::{DiskChange, VolumeMount};
+use crate::volumes::health::HealthReport;
+use crate::volumes::helper::requests::Request as HelperRequest;
 
 /// Disks that are there and not used: what a person calls them, and why.
 #[derive(Debug, Default)]
@@ -27,6 +30,30 @@ impl Bystanders {
             |(disk, reason): (&Label, &String)| LeftAlone { disk: disk.to_string(), reason: reason.clone() };
         self.0.iter().map(one).collect()
     }
+}
+
+/// A disk in a slot, as the helper told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Disk {
+    pub id: VolumeId,
+    /// What the kernel calls it.
+    pub device: String,
+    /// Its filesystem; `None` if it is none that Holdfast knows.
+    pub kind: Option<Filesystem>,
+    pub presence: Presence,
+}
+
+/// Whether a disk is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Presence {
+    Mounted,
+    /// Its unmounting was asked for; when its mount goes, that is no loss.
+    Leaving,
+    /// It was unmounted as asked, and is still plugged in, as far as is known.
+    Unmounted,
+    /// Its mounting was asked for.
+    Returning,
+    Gone,
 }
 
 impl Volumes {
@@ -71,7 +98,7 @@ impl Volumes {
             Some((true, Presence::Mounted | Presence::Leaving)) => return Vec::new(),
             // It was pulled meanwhile, or a person mounted it again: either way its time as an ejected one is over.
             Some((true, Presence::Unmounted)) => events.push(VolumeEvent::Detached),
-            Some((true, Presence::Gone)) => {}
+            Some((true, Presence::Returning | Presence::Gone)) => {}
         }
         part.disk = Some(Disk { id, device: name, kind: filesystem, presence: Presence::Mounted });
         part.place = Some(Place::Disk { path, id });
@@ -88,7 +115,9 @@ impl Volumes {
         let Some(disk) = disk else { return Vec::new() };
         let (presence, event) = match disk.presence {
             Presence::Leaving => (Presence::Unmounted, VolumeEvent::Unmounted),
-            Presence::Mounted | Presence::Unmounted => (Presence::Gone, VolumeEvent::Detached),
+            Presence::Mounted | Presence::Unmounted | Presence::Returning => {
+                (Presence::Gone, VolumeEvent::Detached)
+            }
             Presence::Gone => return Vec::new(),
         };
         disk.presence = presence;
@@ -110,5 +139,62 @@ impl Volumes {
             slots.filter(|(_, part)| part.disk.as_ref().is_none_or(|disk| disk.presence == Presence::Gone));
         // Never used slots first, in their order: disks found at the start are preferred in the order they were found.
         free.min_by_key(|(index, part)| (part.touched(), *index)).map(|(index, _)| VolumeIndex(index))
+    }
+
+    /// Leaves a request for the privileged helper, whose path unit watches for it.
+    pub fn ask_helper(&mut self, volume: VolumeIndex, ask: fn(VolumeId) -> HelperRequest) {
+        let Some(part) = self.parts.get_mut(usize::from(volume.0)) else { return };
+        let Some(disk) = part.disk.as_mut() else { return };
+        let request = ask(disk.id);
+        disk.presence = match request {
+            HelperRequest::Unmount(_) => Presence::Leaving,
+            HelperRequest::Mount(_) => Presence::Returning,
+        };
+        let directory = self.runtime.join("requests");
+        if let Err(error) = request.leave(&directory) {
+            let (what, device) = match request {
+                HelperRequest::Unmount(_) => ("unmount", disk.device.clone()),
+                HelperRequest::Mount(_) => ("mount", disk.device.clone()),
+            };
+            log::error!(VOLUME = part.name().as_str();
+                "the mount helper cannot be asked to {what} it ({}: {error}); as root: holdfast volume {what} {device}",
+                directory.display());
+        }
+    }
+
+    /// Disks that were unmounted as asked and have been pulled since: no mount tells of it any more.
+    pub fn pulled(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
+        for (index, part) in (0u8..).zip(&mut self.parts) {
+            let Some(disk) = part.disk.as_mut() else { continue };
+            let away = disk.presence == Presence::Unmounted || disk.presence == Presence::Returning;
+            if away && !Path::new("/sys/class/block").join(&disk.device).exists() {
+                disk.presence = Presence::Gone;
+                events.push(Event::Volume(VolumeIndex(index), VolumeEvent::Detached));
+            }
+        }
+        events
+    }
+
+    /// What SMART says of the disks that are there, as far as it changed since it was read last.
+    pub fn health(&mut self) -> Vec<Event> {
+        let directory = self.runtime.join("health");
+        let mut events = Vec::new();
+        for (index, part) in (0u8..).zip(&self.parts) {
+            let Some(disk) = part.disk.as_ref().filter(|disk| disk.presence == Presence::Mounted) else {
+                continue;
+            };
+            let told = match HealthReport::read(&directory, &disk.device) {
+                Ok(report) => report.and_then(|report| report.health),
+                Err(error) => {
+                    log::debug!(VOLUME = part.name().as_str(); "its health report cannot be read: {error}");
+                    None
+                }
+            };
+            if let Some(health) = told.filter(|health| part.health != Some(*health)) {
+                events.push(Event::Volume(VolumeIndex(index), VolumeEvent::Health(health)));
+            }
+        }
+        events
     }
 }

@@ -9,7 +9,6 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use holdfast_core::disk::Filesystem;
 use holdfast_core::effect::{Entry, Forecast, VolumeEffect, VolumeStatus};
 use holdfast_core::event::{Event, Fault, Health, VolumeEvent, VolumeFigures};
 use holdfast_core::retention::{Rules, Threshold};
@@ -17,12 +16,14 @@ use holdfast_core::settings::{CameraIndex, MAX_VOLUMES, VolumeIndex, VolumeKind}
 use holdfast_core::time::Anchor;
 use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 
+use super::slots::Disk;
 use super::{Message, Outbox};
 use crate::config::{CameraConfig, Config, PlaceKind, RetentionConfig, Share};
 use crate::host::clock;
 use crate::retention::{Ages, Memory, Retention};
 use crate::ring::Ring;
 use crate::view::VolumeLine;
+use crate::volumes::helper::requests::Request as HelperRequest;
 use crate::volumes::{InUse, Knowledge, Place, mounts};
 use crate::writer::{Job, Limits, VolumeWriter};
 
@@ -80,28 +81,6 @@ pub(super) enum Kind {
     MountPoint,
     Directory,
     Disk,
-}
-
-/// A disk in a slot, as the helper told of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Disk {
-    pub id: VolumeId,
-    /// What the kernel calls it.
-    pub device: String,
-    /// Its filesystem; `None` if it is none that Holdfast knows.
-    pub kind: Option<Filesystem>,
-    pub presence: Presence,
-}
-
-/// Whether a disk is there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Presence {
-    Mounted,
-    /// Its unmounting was asked for; when its mount goes, that is no loss.
-    Leaving,
-    /// It was unmounted as asked, and may still be plugged in.
-    Unmounted,
-    Gone,
 }
 
 /// A writer that was given up and may still hang in the kernel.
@@ -219,8 +198,8 @@ impl Volumes {
                 None => self.report(volume, VolumeEvent::Closed),
             },
             VolumeEffect::Abandon => self.abandon(volume),
-            VolumeEffect::Unmount => self.ask_helper(volume, "unmount"),
-            VolumeEffect::Mount => self.ask_helper(volume, "mount"),
+            VolumeEffect::Unmount => self.ask_helper(volume, HelperRequest::Unmount),
+            VolumeEffect::Mount => self.ask_helper(volume, HelperRequest::Mount),
             VolumeEffect::Status(status) => {
                 if let Some(part) = self.parts.get_mut(usize::from(volume.0)) {
                     part.status = status;
@@ -418,23 +397,6 @@ impl Volumes {
     /// The device's name.
     pub fn device(&self) -> &Name {
         &self.device
-    }
-
-    /// Leaves a request for the privileged helper, whose path unit watches for it.
-    fn ask_helper(&mut self, volume: VolumeIndex, what: &str) {
-        let Some(part) = self.parts.get_mut(usize::from(volume.0)) else { return };
-        let Some(disk) = part.disk.as_mut() else { return };
-        if what == "unmount" {
-            disk.presence = Presence::Leaving;
-        }
-        let folder = self.runtime.join("requests");
-        let path = folder.join(format!("{what}-{}", disk.id));
-        let left = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(&path, ""));
-        if let Err(error) = left {
-            log::error!(VOLUME = part.name().as_str();
-                "the mount helper cannot be asked to {what} it ({}: {error}); do it by hand: holdfast volume {what} {}",
-                path.display(), part.disk.as_ref().map_or("", |disk| disk.device.as_str()));
-        }
     }
 }
 

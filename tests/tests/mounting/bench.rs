@@ -52,7 +52,7 @@ impl Bench {
     pub fn helper(&self, arguments: &[&str]) -> Answer {
         let mut command = Command::new(binary().unwrap());
         command.arg("volume").args(arguments).env_remove("JOURNAL_STREAM");
-        command.arg("--run").arg(self.run_folder());
+        command.arg("--runtime").arg(self.run_folder());
         if arguments[0] != "health" {
             command.arg("--config").arg(self.folder.join("holdfast.toml"));
             command.arg("--owner").arg(format!("{USER}:{GROUP}"));

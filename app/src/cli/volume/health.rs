@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// Asks each disk once, however many volumes lie on it.
 pub fn run(args: &Health) -> Result<Exit, Box<dyn Error>> {
-    let directory = args.meeting.run.join("health");
+    let directory = args.meeting.runtime.join("health");
     let disks = match args.devices.is_empty() {
-        true => volumes(&args.meeting.run.join("disks")),
+        true => volumes(&args.meeting.runtime.join("disks")),
         false => args.devices.iter().map(|device| Path::new("/dev").join(device)).collect(),
     };
     if args.devices.is_empty() {

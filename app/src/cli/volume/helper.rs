@@ -79,9 +79,9 @@ fn adopt_directory(helper: &Helper, root: &Path, wish: Wish) -> Result<Exit, Box
 fn helper(meeting: &Meeting, who: &Who) -> Result<Helper, Box<dyn Error>> {
     let owner = who.owner.as_deref().map(Owner::parse).transpose()?;
     let device = config::device(&who.config).map(|(name, formerly)| Device { name, formerly });
-    let volumes = meeting.at.clone().unwrap_or_else(|| meeting.run.join("volumes"));
+    let volumes = meeting.at.clone().unwrap_or_else(|| meeting.runtime.join("volumes"));
     Ok(Helper {
-        run: meeting.run.clone(),
+        run: meeting.runtime.clone(),
         volumes,
         owner,
         device,

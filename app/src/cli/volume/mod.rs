@@ -8,7 +8,7 @@ use super::args::DEFAULT_CONFIG;
 use super::asking::{Ask, Eject, VolumeName};
 use super::exit::{self, Exit};
 use super::status;
-use crate::volumes::helper::RUN;
+use crate::config::RUNTIME;
 use clap::{Args, Subcommand};
 use std::error::Error;
 use std::path::PathBuf;
@@ -80,10 +80,10 @@ pub enum Volume {
 /// Where the helper and the recorder meet.
 #[derive(Args, Clone, Debug)]
 pub struct Meeting {
-    /// The directory of reports, requests and mounts
-    #[arg(long, value_name = "DIR", default_value = RUN)]
-    pub run: PathBuf,
-    /// Below which disks are mounted [default: volumes/ in the directory of --run]
+    /// The directory of reports, requests and mounts: `runtime` in [storage] of the configuration
+    #[arg(long, value_name = "DIR", default_value = RUNTIME, env = "HOLDFAST_RUNTIME")]
+    pub runtime: PathBuf,
+    /// Below which disks are mounted [default: volumes/ in the directory of --runtime]
     #[arg(long, value_name = "DIR")]
     pub at: Option<PathBuf>,
 }

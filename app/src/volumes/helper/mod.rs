@@ -30,13 +30,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Where the helper and the recorder meet, if nothing else is said.
-pub const RUN: &str = "/run/holdfast";
-
 /// What every command of the helper is told.
 #[derive(Clone, Debug)]
 pub struct Helper {
-    /// The directory of reports, requests and mounts: [`RUN`].
+    /// The directory of reports, requests and mounts: `/run/holdfast`, if nothing else is said.
     pub run: PathBuf,
     /// Below which disks are mounted.
     pub volumes: PathBuf,
