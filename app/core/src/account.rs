@@ -72,11 +72,10 @@ impl Account {
         self.begin_with(cause);
     }
 
-    /// What the volume truly holds, read again after `fault`: what it lost of what it had called durable is
-    /// the fault's.
-    pub(crate) fn correct(&mut self, covered_until: Wall, fault: Fault) {
+    /// What the volume truly holds, read again: what it lost of what it had called durable is missing for `cause`.
+    pub(crate) fn correct(&mut self, covered_until: Wall, cause: Cause) {
         if covered_until < self.covered_until {
-            self.begin_with(Cause::Volume(fault));
+            self.begin_with(cause);
         }
         self.covered_until = covered_until;
         self.furthest = covered_until;

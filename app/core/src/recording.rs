@@ -74,7 +74,7 @@ impl Recording {
     }
 
     /// What the ledger of a volume says of a camera: of another session, or, when the volume is opened again
-    /// after `fault`, of this one.
+    /// after `fault` or in good order, of this one.
     pub(crate) fn history(
         &mut self,
         (volume, camera): (VolumeIndex, CameraIndex),
@@ -94,8 +94,10 @@ impl Recording {
                     Past::PowerLost => Cause::PowerLost,
                 },
             ),
-            (Some(Acquaintance::Known), Some(fault)) => account.correct(until.min(now), fault),
-            (Some(Acquaintance::Known), None) | (None, _) => {}
+            (Some(Acquaintance::Known), Some(fault)) => account.correct(until.min(now), Cause::Volume(fault)),
+            // It left in good order, and came back with less: nobody knows why.
+            (Some(Acquaintance::Known), None) => account.correct(until.min(now), Cause::Unknown),
+            (None, _) => {}
         }
     }
 
