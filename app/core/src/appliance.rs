@@ -39,7 +39,7 @@ pub const MAX_EFFECTS: usize = 1
 /// as proof of life of the loop.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Everything that Holdfast decides. Drive it as the crate's page says. About 75 kB, whatever the settings:
+/// Everything that Holdfast decides. Drive it as the crate's page says. About 95 kB, whatever the settings:
 /// put it where there is room.
 #[derive(Debug)]
 pub struct Appliance {

@@ -5,7 +5,7 @@
 //!
 //! An attempt to open is cheap and local, and nothing is written by one that fails, so every volume that time can
 //! mend is tried each 2 s for ever: within the 3 s of the promise. Only one that opens and then fails in use waits
-//! longer each time (`volume.rs`), since each such cycle leaves files behind.
+//! longer each time (`volume/retry.rs`), since each such cycle leaves files behind.
 
 use crate::alarm::{Latch, Severity};
 use crate::event::Fault;

@@ -3,9 +3,10 @@
 mod world;
 
 use holdfast_core::alarm::{AlarmKey, MAX_ALARMS, Severity};
+use holdfast_core::disk::Unfit;
 use holdfast_core::effect::Effect;
-use holdfast_core::event::{CameraEvent, Event, Failure, Fault, VolumeEvent};
-use holdfast_core::settings::{CameraIndex, TransportChoice, VolumeIndex};
+use holdfast_core::event::{CameraEvent, Event, Failure, Fault, Health, VolumeEvent};
+use holdfast_core::settings::{CameraIndex, TransportChoice, VolumeIndex, VolumeKind};
 use world::{World, key_label, settings, span};
 
 const CAMERA: CameraIndex = CameraIndex(0);
@@ -229,4 +230,60 @@ fn a_full_table_gives_way_to_what_is_worse_only() {
         ],
     );
     assert_eq!(world.core.alarms_evicted(), 3);
+}
+
+#[test]
+fn what_smart_says_is_medium_when_worn_and_critical_when_failing() {
+    let mut world = World::recording();
+    let severities = |world: &mut World| -> Vec<(String, Severity)> {
+        let told = world.effects().into_iter().filter_map(|effect| match effect {
+            Effect::Alarm(notice) => Some((format!("{:?} {:?}", notice.key, notice.state), notice.severity)),
+            _ => None,
+        });
+        told.collect()
+    };
+    let line = |health: &str, state: &str| format!("VolumeHealth(VolumeIndex(0), {health}) {state}");
+    world.volume(0, VolumeEvent::Health(Health::Good));
+    assert_eq!(severities(&mut world), []);
+    world.volume(0, VolumeEvent::Health(Health::Worn));
+    assert_eq!(severities(&mut world), [(line("Worn", "Unacknowledged"), Severity::Medium)]);
+    world.volume(0, VolumeEvent::Health(Health::Failing));
+    let expected = [
+        (line("Worn", "ReturnedUnacknowledged"), Severity::Medium),
+        (line("Failing", "Unacknowledged"), Severity::Critical),
+    ];
+    assert_eq!(severities(&mut world), expected);
+    world.volume(0, VolumeEvent::Health(Health::Good));
+    assert_eq!(severities(&mut world), [(line("Failing", "ReturnedUnacknowledged"), Severity::Critical)]);
+}
+
+#[test]
+fn a_failing_disk_that_is_taken_out_fails_no_more() {
+    let mut world = World::recording_on(&[VolumeKind::Disk]);
+    world.volume(0, VolumeEvent::Health(Health::Failing));
+    world.forget();
+    world.volume(0, VolumeEvent::Detached);
+    world.expect_of(
+        "Health",
+        &["2.0 alarm VolumeHealth(VolumeIndex(0), Failing) ReturnedUnacknowledged x1 None"],
+    );
+}
+
+#[test]
+fn a_volume_that_lost_what_was_durable_is_kept_until_a_person_knows() {
+    let mut world = World::recording();
+    world.volume(0, VolumeEvent::WentBack);
+    world.expect(&["2.0 alarm VolumeWentBack(VolumeIndex(0)) ReturnedUnacknowledged x1 None"]);
+}
+
+#[test]
+fn a_disk_that_is_left_alone_is_named_as_long_as_it_is_there() {
+    let mut world = World::recording();
+    let disk = key_label("sdb1 (NTFS, PHOTOS)");
+    let reason = Unfit::Filesystem;
+    world.tell(Event::DiskLeftAlone { disk: disk.clone(), reason });
+    world.tell(Event::DiskLeftAlone { disk: disk.clone(), reason });
+    world.expect(&["2.0 alarm DiskNotUsed(\"sdb1 (NTFS, PHOTOS)\") Unacknowledged x1 Disk(Filesystem)"]);
+    world.tell(Event::DiskGone { disk });
+    world.expect(&["2.0 alarm DiskNotUsed(\"sdb1 (NTFS, PHOTOS)\") Normal x1 Disk(Filesystem)"]);
 }

@@ -47,7 +47,8 @@ fn a_full_preferred_volume_does_not_take_turns_with_the_next() {
 
 #[test]
 fn a_full_volume_is_preferred_again_when_twice_as_much_is_free_or_something_was_deleted() {
-    let cases: [(&str, fn(&mut World), bool); 4] = [
+    type Fact = fn(&mut World);
+    let cases: [(&str, Fact, bool); 4] = [
         ("twice as much", |world| world.space(0, Some(60 * MB)), false),
         ("more than that", |world| world.space(0, Some(60 * MB + 1)), true),
         ("unknown", |world| world.space(0, None), false),

@@ -9,6 +9,9 @@ use world::{World, span};
 const ALONE: &[VolumeKind] = &[VolumeKind::Path];
 const BACKED: &[VolumeKind] = &[VolumeKind::Path, VolumeKind::Path];
 
+/// For each second: how long the call under way has lasted, and the fill.
+type Seconds = &'static [(f64, u8)];
+
 /// Figures each second from the second after now on: how long the call under way has lasted, and the fill.
 fn figures(world: &mut World, seconds: &[(f64, u8)]) {
     for (busy, fill) in seconds {
@@ -21,7 +24,7 @@ fn figures(world: &mut World, seconds: &[(f64, u8)]) {
 
 #[test]
 fn a_volume_that_is_strained_is_an_alarm_before_a_ring_overflows() {
-    let cases: [(&str, &[(f64, u8)], Option<f64>); 7] = [
+    let cases: [(&str, Seconds, Option<f64>); 7] = [
         ("nothing special", &[(0.1, 3), (0.2, 6), (0.0, 3), (0.1, 9)], None),
         ("a call of five seconds", &[(4.9, 16), (5.0, 20)], Some(4.0)),
         ("half a ring, not falling", &[(0.9, 50), (0.9, 54), (0.9, 57), (0.9, 60), (0.9, 63)], Some(6.0)),
@@ -91,7 +94,7 @@ fn a_call_of_half_a_minute_is_not_waited_for() {
 
 #[test]
 fn with_another_at_hand_a_slow_volume_is_left_before_the_rings_overflow() {
-    let cases: [(&str, &[(f64, u8)], Option<f64>); 5] = [
+    let cases: [(&str, Seconds, Option<f64>); 5] = [
         ("a call of ten seconds", &[(9.0, 33), (10.0, 36)], Some(4.0)),
         ("a call of nine", &[(9.0, 33), (0.1, 30)], None),
         ("a backlog above seventy", &[(0.5, 65), (0.5, 69), (0.5, 71), (0.5, 72)], Some(6.0)),

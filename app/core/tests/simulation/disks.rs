@@ -50,7 +50,7 @@ enum Out {
     No,
     Closing { since: Mono },
     Unmounting { since: Mono },
-    Out,
+    Done,
 }
 
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Disk {
                             "vol{v} opened while it is unmounted"
                         );
                     }
-                    Out::Out => panic!("vol{v} opened by itself after it was ejected"),
+                    Out::Done => panic!("vol{v} opened by itself after it was ejected"),
                 }
                 self.out = Out::No;
                 self.unmount_asked = false;
@@ -267,7 +267,7 @@ impl Sim {
         let disk = &mut self.disks[v];
         disk.end(self.now.mono, false);
         if disk.kind == VolumeKind::Path && disk.out != Out::No {
-            disk.out = Out::Out;
+            disk.out = Out::Done;
         }
     }
 
@@ -279,7 +279,7 @@ impl Sim {
         if disk.out != Out::No {
             // It goes out all the same.
             if disk.kind == VolumeKind::Path {
-                disk.out = Out::Out;
+                disk.out = Out::Done;
             }
         }
         self.volume(v, VolumeEvent::Faulted(fault));
@@ -299,7 +299,7 @@ impl Sim {
                     // The core owes the mount at once, or an attempt if it has given up on the helper.
                     disk.idle = Some((now, PACE));
                 } else {
-                    disk.out = Out::Out;
+                    disk.out = Out::Done;
                 }
                 self.volume(v, VolumeEvent::Unmounted);
             }
@@ -343,7 +343,7 @@ impl Sim {
     fn detach(&mut self, v: usize) {
         let now = self.now.mono;
         let disk = &mut self.disks[v];
-        let was_out = matches!(disk.out, Out::Unmounting { .. } | Out::Out);
+        let was_out = matches!(disk.out, Out::Unmounting { .. } | Out::Done);
         if disk.kind == VolumeKind::Disk {
             disk.attached = false;
             disk.tally[5] += 1;
@@ -357,7 +357,7 @@ impl Sim {
                 disk.idle = Some((now, PACE));
             }
             if matches!(disk.out, Out::Closing { .. }) {
-                disk.out = Out::Out;
+                disk.out = Out::Done;
             }
         }
         self.volume(v, VolumeEvent::Detached);
@@ -371,7 +371,7 @@ impl Sim {
             disk.idle = None;
             match (disk.writer, disk.kind) {
                 (Writer::None, VolumeKind::Path) => {
-                    disk.out = Out::Out;
+                    disk.out = Out::Done;
                 }
                 (Writer::None, VolumeKind::Disk) => {
                     disk.out = Out::Unmounting { since: now };
