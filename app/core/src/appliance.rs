@@ -290,8 +290,8 @@ impl Appliance {
                     self.recording.volume_stuck(index);
                 }
             }
-            VolumeEvent::Deleted { .. } => {
-                volume.deleted();
+            VolumeEvent::Deleted { rule: _, segments: _, bytes } => {
+                volume.deleted(bytes);
                 usage.deleted();
             }
             VolumeEvent::Exhausted { wanted, protected: _ } => {

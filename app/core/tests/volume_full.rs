@@ -10,9 +10,12 @@ const ALONE: &[VolumeKind] = &[VolumeKind::Path];
 const BACKED: &[VolumeKind] = &[VolumeKind::Path, VolumeKind::Path];
 const MB: u64 = 1_000_000;
 
-/// Deleted something.
+/// Deleted enough for some seconds.
 const DELETED: VolumeEvent =
-    VolumeEvent::Deleted { rule: Rule::EmergencySpace, segments: 1, bytes: 4_000_000 };
+    VolumeEvent::Deleted { rule: Rule::EmergencySpace, segments: 5, bytes: 20_000_000 };
+
+/// Deleted one segment: full again in a second.
+const ONE_DELETED: VolumeEvent = VolumeEvent::Deleted { rule: Rule::Age, segments: 1, bytes: 4_000_000 };
 
 /// The first of two volumes was full at second 2 with 30 MB free, and is ready again in reserve.
 fn was_full() -> World {
@@ -46,13 +49,15 @@ fn a_full_preferred_volume_does_not_take_turns_with_the_next() {
 }
 
 #[test]
-fn a_full_volume_is_preferred_again_when_twice_as_much_is_free_or_something_was_deleted() {
+fn a_full_volume_is_preferred_again_when_twice_as_much_is_free_or_enough_was_deleted() {
     type Fact = fn(&mut World);
-    let cases: [(&str, Fact, bool); 4] = [
+    let cases: [(&str, Fact, bool); 6] = [
         ("twice as much", |world| world.space(0, Some(60 * MB)), false),
         ("more than that", |world| world.space(0, Some(60 * MB + 1)), true),
         ("unknown", |world| world.space(0, None), false),
-        ("something deleted", |world| world.volume(0, DELETED), true),
+        ("enough deleted", |world| world.volume(0, DELETED), true),
+        ("one segment deleted", |world| world.volume(0, ONE_DELETED), false),
+        ("one after another", |world| (0..5).for_each(|_| world.volume(0, ONE_DELETED)), true),
     ];
     for (case, fact, preferred) in cases {
         let mut world = was_full();

@@ -206,7 +206,7 @@ impl Volume {
     /// Figures of its writer came.
     pub(crate) fn figures(&mut self, now: Mono, figures: &VolumeFigures, duty: Duty) {
         self.space = (figures.free.or(self.space.0), figures.total.or(self.space.1));
-        if let (Some(Bar::Full { above }), Some(free)) = (self.bar, figures.free)
+        if let (Some(Bar::Full { above, .. }), Some(free)) = (self.bar, figures.free)
             && free > above
         {
             self.bar = None;

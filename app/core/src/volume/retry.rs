@@ -51,24 +51,28 @@ pub(super) struct Trouble {
 /// Why it is only taken when nothing else is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bar {
-    /// It was full: until more than this is free, or something was deleted.
-    Full { above: u64 },
+    /// It was full: until more than this is free, or as much as it needs was deleted.
+    Full { above: u64, freed: u64 },
     /// It was too slow.
     Slow { until: Mono },
 }
 
 impl Volume {
-    /// Cleaning deleted something.
-    pub(crate) fn deleted(&mut self) {
-        if let Some(Bar::Full { .. }) = self.bar {
-            self.bar = None;
+    /// Cleaning deleted so many bytes. They are added up, since with a quota the filesystem's figures may not show them.
+    pub(crate) fn deleted(&mut self, bytes: u64) {
+        let room = self.room();
+        if let Some(Bar::Full { freed, .. }) = &mut self.bar {
+            *freed = freed.saturating_add(bytes);
+            if *freed >= room {
+                self.bar = None;
+            }
         }
     }
 
     /// Cleaning found nothing to delete, and so many bytes more are wanted.
     pub(crate) fn exhausted(&mut self, wanted: u64) {
         let free = self.space.0.unwrap_or(0);
-        self.bar = Some(Bar::Full { above: free.saturating_add(wanted).max(self.room()) });
+        self.bar = Some(Bar::Full { above: free.saturating_add(wanted).max(self.room()), freed: 0 });
     }
 
     /// It failed while it was opened or in use.
@@ -81,7 +85,7 @@ impl Volume {
         match fault {
             Fault::NoSpace | Fault::Quota => {
                 let twice = self.space.0.unwrap_or(0).saturating_mul(2);
-                self.bar = Some(Bar::Full { above: twice.max(self.room()) });
+                self.bar = Some(Bar::Full { above: twice.max(self.room()), freed: 0 });
             }
             Fault::TooSlow => self.bar = Some(Bar::Slow { until: now + SLOW_BAR }),
             Fault::Other(_)
