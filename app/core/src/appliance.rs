@@ -411,7 +411,10 @@ impl Appliance {
         }
         self.watch.volumes(now, &self.volumes, &self.usages, &mut self.alarms);
         if self.life == Life::Running {
-            let takes = |volume: &Volume| volume.is_ready() || volume.is_hopeful(now.mono);
+            // One that opens and fails again and again does not record.
+            let takes = |volume: &Volume| {
+                (volume.is_ready() && volume.fault().is_none()) || volume.is_hopeful(now.mono)
+            };
             self.watch.nothing_records(now, !self.volumes.iter().any(takes), &mut self.alarms);
         }
         self.watch.untrusted(now, !self.clock.anchor().trusted, &mut self.alarms);
