@@ -76,12 +76,12 @@ fn exit_codes() {
 #[test]
 fn check_prints_every_problem_on_standard_output() {
     let place = Place::new(
-        "[device]\nname = \"Van\"\n[[camera]]\nid = \"a\"\nurl = \"rtsp://192.0.2.1/\"\naudoi = true\n",
+        "[device]\nname = \"Van\"\n[[camera]]\nid = \"a\"\nurl = \"rtsp://192.0.2.1/\"\naudoi = true\n[storage]\ndisks = false\n",
     );
     let output = place.run(&["check", "holdfast.toml"]);
     let expected = "\
-holdfast.toml: error: there is no [[volume]]: nothing could be kept
-  hint: add [[volume]] with path = \"/media/holdfast\"
+holdfast.toml: error: there is no [[volume]], and disks are not looked for: nothing could be kept
+  hint: add [[volume]] with path = \"/media/holdfast\", or let disks be found: [storage] disks = true
 
 holdfast.toml:2:8: error: [device]: name holds 'V', which is not allowed there
     2 | name = \"Van\"
@@ -92,7 +92,7 @@ holdfast.toml:2:8: error: [device]: name holds 'V', which is not allowed there
 holdfast.toml:6:1: error: camera \"a\": there is no key \"audoi\"
     6 | audoi = ***
       | ^
-  allowed: id, url, credentials, fallback, transport, audio
+  allowed: id, url, credentials, fallback, transport, audio, keep
   hint: did you mean \"audio\"?
 
 holdfast.toml: 3 errors

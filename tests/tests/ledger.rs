@@ -38,7 +38,9 @@ fn known(scene: &Scene) -> Report {
 
 fn ledger_file(scene: &Scene) -> PathBuf {
     let months = fs::read_dir(scene.volume().join("holdfast/ledger")).unwrap();
-    months.map(|month| month.unwrap().path()).max().unwrap()
+    let files = months.map(|month| month.unwrap().path());
+    // Beside the months lies their checkpoint.
+    files.filter(|file| !file.ends_with("checkpoint")).max().unwrap()
 }
 
 fn cut(path: &Path, bytes: u64) {
@@ -203,7 +205,7 @@ type Tear<'a> = (&'a str, fn(&Scene, &Path), &'a [&'a str]);
 
 #[test]
 fn whatever_is_torn_is_mended_or_named_at_the_next_start_and_recording_goes_on() {
-    let cases: [Tear; 7] = [
+    let cases: [Tear; 8] = [
         ("a segment is cut inside a fragment", |_, newest| cut(newest, 100), &["torn bytes from 1 segments"]),
         (
             "a segment ends in zeros",
@@ -224,6 +226,17 @@ fn whatever_is_torn_is_mended_or_named_at_the_next_start_and_recording_goes_on()
             "garbage behind the ledger",
             |scene, _| append(&ledger_file(scene), &[0xA5; 777]),
             &["0 segments and 777 from the ledger", "was repaired"],
+        ),
+        (
+            "the ledger's checkpoint is damaged: the ledger itself is read",
+            |scene, _| {
+                let path = scene.volume().join("holdfast/ledger/checkpoint");
+                let mut bytes = fs::read(&path).unwrap();
+                let middle = bytes.len() / 2;
+                bytes[middle..middle + 4].fill(0xFF);
+                fs::write(&path, bytes).unwrap();
+            },
+            &["recording"],
         ),
         (
             "damage in the middle of the ledger",
