@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use holdfast_core::effect::Entry;
@@ -21,7 +22,7 @@ use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
 use crate::retention::cleaning::{self, Tell, Work};
 use crate::retention::{Cleaning, Moment};
-use crate::volumes::{Adoption, Volume, VolumeError, layout};
+use crate::volumes::{Adoption, Identity, Volume, VolumeError, layout};
 use layout::Month;
 
 /// An opened volume and its ledger.
@@ -57,9 +58,9 @@ impl Disk {
         let home = Home::open(volume.root(), &pulse)?;
         // Now it is certain that `home` is what was locked.
         pulse.during(|| volume.check())?;
-        let root = volume.root().to_owned();
+        let (root, identity) = (volume.root().to_owned(), volume.identity());
         let opened = Self::open_volume(job, volume, home, pulse.clone(), tell);
-        opened.inspect_err(|error| prepare_for(error, &root, &pulse))
+        opened.inspect_err(|error| prepare_for(error, &root, &identity, &pulse))
     }
 
     fn open_volume(
@@ -244,7 +245,7 @@ impl Disk {
 
     /// What an error in use asks for before the volume is let go.
     pub fn on_error(&self, error: &VolumeError) {
-        prepare_for(error, self.root(), &self.pulse);
+        prepare_for(error, self.root(), &self.volume.identity(), &self.pulse);
     }
 
     /// Bytes free and bytes in all; `None` if the filesystem does not tell, which is no fault of the volume.
@@ -280,12 +281,15 @@ impl Disk {
     }
 }
 
-/// What an error asks for before the volume is let go; nothing, of one that was given up.
-fn prepare_for(error: &VolumeError, root: &Path, pulse: &Pulse) {
+/// What an error asks for before the volume is let go: nothing, of one that was given up, or that is no longer there.
+fn prepare_for(error: &VolumeError, root: &Path, identity: &Identity, pulse: &Pulse) {
     // It changes nothing that the error would not have to say, so nobody waits for its outcome.
     let _ = pulse.during(|| {
-        cleaning::on_error(root, error);
-        Ok::<(), VolumeError>(())
+        let home = std::fs::symlink_metadata(layout::home(root))?;
+        if (home.dev(), home.ino()) == (identity.device, identity.inode) {
+            cleaning::on_error(root, error);
+        }
+        Ok::<(), std::io::Error>(())
     });
 }
 

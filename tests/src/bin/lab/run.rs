@@ -158,6 +158,7 @@ mod tests {
         };
         let missing = gaps.iter().map(|(micros, _)| micros).sum();
         let camera = CameraReport {
+            deleted: 0,
             camera: "yard".to_owned(),
             since: 0,
             until: durable + missing,
