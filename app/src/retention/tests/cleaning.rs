@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::ledger::recover::recover;
+use crate::volumes::VolumeError;
 use holdfast_core::retention::Rule;
+use holdfast_wire::cause::Fault;
 use proptest::prelude::*;
 use std::os::unix::fs::symlink;
 
@@ -111,6 +113,46 @@ fn a_volume_with_a_former_identity_is_cleaned_of_that_ones_segments_too() {
     let mut world = World::aged(place, &["a"]);
     world.minutes(30);
     assert_eq!(world.there(), BTreeSet::new());
+}
+
+#[test]
+fn the_record_is_durable_before_the_file_goes_and_nothing_goes_from_another_disk() {
+    let place = Place::new();
+    lay_all(&place, (0..30).map(|minute| minute * 60));
+    let mut world = World::open(place, 31 * LENGTH);
+    let looks = std::cell::Cell::new(0);
+    let World { place, ledger, cleaning, .. } = &mut world;
+    for second in 1..30 {
+        let check = || {
+            // The reader sees what was written, another disk is mounted after five files.
+            let recorded: BTreeSet<u32> = place
+                .records()
+                .iter()
+                .filter_map(|record| {
+                    if let Record::SegmentDeleted(deleted) = record { Some(deleted.sequence) } else { None }
+                })
+                .collect();
+            let there: BTreeSet<u32> = segments(place.root())
+                .iter()
+                .map(|path| layout::parse_segment(path).unwrap().sequence)
+                .collect();
+            assert!((1..=30).filter(|number| !there.contains(number)).all(|gone| recorded.contains(&gone)));
+            assert!(recorded.iter().any(|number| there.contains(number)), "the next one is recorded too");
+            looks.set(looks.get() + 1);
+            if looks.get() <= 5 {
+                return Ok(());
+            }
+            Err(VolumeError::found(Fault::WrongIdentity, "go on with", place.root(), ""))
+        };
+        let mut work = Work { ledger, check: &check, tell: &mut |_| {} };
+        let space = || Some(Space { free: LENGTH, total: 31 * LENGTH });
+        if let Err(error) = cleaning.turn(moment(second), space, &mut work) {
+            assert_eq!(error.fault, Fault::WrongIdentity);
+            break;
+        }
+    }
+    assert_eq!(looks.get(), 6);
+    assert_eq!(world.there(), (6..=30).collect(), "five went");
 }
 
 /// Every prefix of the calls that a batch makes, as a power cut would leave them.
