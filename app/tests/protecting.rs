@@ -1,7 +1,7 @@
 //! Protecting footage on a volume that a writer has open: asked of its thread, answered once it is durable.
 
 use holdfast::retention::{ProtectError, Retention, Wish, protection};
-use holdfast::volumes::Knowledge;
+use holdfast::volumes::{InUse, Knowledge, Place};
 use holdfast::writer::{Job, Limits, Report, VolumeWriter};
 use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::settings::VolumeIndex;
@@ -19,7 +19,11 @@ fn an_open_volume_protects_lists_and_takes_back() {
     let at = Wall::from_secs(1_795_341_600);
     let job = Job {
         index: VolumeIndex(0),
-        root: folder.path().to_owned(),
+        place: Place::Directory { path: folder.path().to_owned() },
+        formerly: Vec::new(),
+        in_use: InUse::default(),
+        claimant: 1,
+        max_file: None,
         device: Name::new("box").unwrap(),
         cameras: vec![Name::new("yard").unwrap()],
         session: Id128([1; 16]),

@@ -158,7 +158,6 @@ mod tests {
         };
         let missing = gaps.iter().map(|(micros, _)| micros).sum();
         let camera = CameraReport {
-            deleted: 0,
             camera: "yard".to_owned(),
             since: 0,
             until: durable + missing,
