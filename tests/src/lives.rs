@@ -227,7 +227,6 @@ mod tests {
             let missing = 5 * SECOND - from;
             let (cause, detail) = (cause.to_owned(), cause.to_owned());
             let camera = CameraReport {
-                deleted: 0,
                 camera: "a".to_owned(),
                 since: 0,
                 until: 10 * SECOND,
