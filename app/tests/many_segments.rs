@@ -9,7 +9,7 @@ use holdfast::mp4::{Sample, SegmentMuxer, TrackConfig};
 use holdfast::retention::cleaning::{Cleaning, Moment, Retention, Site, Work};
 use holdfast::ring::{AccessUnit, Data, Limits as RingLimits, Ring, TrackKind};
 use holdfast::volumes::{Adoption, InUse, Knowledge, Place, Volume, layout};
-use holdfast::writer::{Job, Limits, Report, VolumeWriter};
+use holdfast::writer::{Complaints, Job, Limits, Report, VolumeWriter};
 use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::retention::Space;
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
@@ -144,6 +144,7 @@ fn job(root: &Path) -> Job {
         anchor: Anchor { mono: Mono(0), wall: Wall::from_secs(NOW), trusted: true },
         now: Wall::from_secs(NOW),
         retention: Retention::default(),
+        complaints: Complaints::default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use holdfast::retention::{ProtectError, Retention, Wish, protection};
 use holdfast::volumes::{InUse, Knowledge, Place};
-use holdfast::writer::{Job, Limits, Report, VolumeWriter};
+use holdfast::writer::{Complaints, Job, Limits, Report, VolumeWriter};
 use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::settings::VolumeIndex;
 use holdfast_core::time::{Anchor, Mono, Span, Wall};
@@ -34,6 +34,7 @@ fn an_open_volume_protects_lists_and_takes_back() {
         anchor: Anchor { mono: Mono(0), wall: at, trusted: true },
         now: at,
         retention: Retention::default(),
+        complaints: Complaints::default(),
     };
     let (tell, heard) = mpsc::channel();
     let writer = VolumeWriter::start(job, Arc::new(move |report| drop(tell.send(report)))).unwrap();

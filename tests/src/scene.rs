@@ -87,6 +87,11 @@ impl Scene {
         Recorder::start(&self.binary, &self.configuration, Output::Kept)
     }
 
+    /// The same, with a log that says everything.
+    pub fn start_talkative(&self) -> Result<Recorder, LabError> {
+        Recorder::start_with(&self.binary, &self.configuration, Output::Kept, &[("HOLDFAST_LOG", "debug")])
+    }
+
     /// Everything that the recorder wrote in all its lives.
     pub fn log(&self) -> String {
         let log = std::fs::read(self.configuration.with_file_name("recorder.log")).unwrap_or_default();

@@ -21,7 +21,7 @@ EXAMPLES:
 /// How a recorder is asked.
 #[derive(Args, Clone, Debug)]
 pub struct Ask {
-    /// The recorder's runtime directory: `runtime` in [storage] of its configuration
+    /// The recorder's runtime directory: `runtime` in the section `storage` of its configuration
     #[arg(long, value_name = "DIR", default_value = RUNTIME, env = "HOLDFAST_RUNTIME")]
     pub runtime: PathBuf,
     /// Print JSON instead of a table

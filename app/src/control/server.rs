@@ -1,7 +1,7 @@
 //! Being asked: a thread that takes one connection after the other, and hands each request to the loop.
 //!
 //! One after the other: who asks is a person or a script on the same machine, and a client that says nothing is let go
-//! after [`PATIENCE`]. The thread waits for the loop's answer; the loop never waits for the thread.
+//! after ten seconds. The thread waits for the loop's answer; the loop never waits for the thread.
 
 use super::{Answer, DIRECTORY, MAX_REQUEST, PATIENCE, Request, SOCKET};
 use rustix::fs::{Mode, OFlags};

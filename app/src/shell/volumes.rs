@@ -25,7 +25,7 @@ use crate::ring::Ring;
 use crate::view::VolumeLine;
 use crate::volumes::helper::requests::Request as HelperRequest;
 use crate::volumes::{InUse, Knowledge, Place, mounts};
-use crate::writer::{Job, Limits, VolumeWriter};
+use crate::writer::{Complaints, Job, Limits, VolumeWriter};
 
 /// Most writers that may hang in the kernel at once. Each holds a thread and what it was writing, some megabytes: one
 /// for each volume that a device can have. Beyond it a volume waits until one of them ends.
@@ -71,6 +71,7 @@ pub(super) struct Part {
     knowledge: Knowledge,
     /// What cleaning remembers from one opening to the next.
     memory: Memory,
+    complaints: Complaints,
     /// The number of its writer: a message of an older one is stale.
     generation: u64,
 }
@@ -340,7 +341,9 @@ impl Volumes {
             let _ = outbox.unbounded_send(Message::Writer(volume, generation, report));
         });
         let knowledge = self.part(volume).map_or(Knowledge::Unknown, |part| part.knowledge);
+        let complaints = self.part(volume).map(|part| part.complaints.clone()).unwrap_or_default();
         let job = Job {
+            complaints,
             index: volume,
             place,
             device: self.device.clone(),
@@ -427,6 +430,7 @@ impl Part {
             writer: None,
             knowledge: Knowledge::Unknown,
             memory: Memory::default(),
+            complaints: Complaints::default(),
             generation: 0,
         }
     }

@@ -254,7 +254,7 @@ mod tests {
             b"1 0 254:0 / / rw - ext4 /dev/mapper/root rw\n\
               2 1 8:1 / /boot rw - ext4 /dev/sda1 rw\n\
               3 1 8:17 / /run/v/aa rw - ext4 /dev/sdb1 rw\n\
-              4 1 8:17 / /home/me/disk rw - ext4 /dev/sdb1 rw\n",
+              4 1 8:17 / /mnt/me/disk rw - ext4 /dev/sdb1 rw\n",
         );
         let around = Surroundings::gather(&table, "", sys.path(), |path| path.starts_with("/run/v"));
         for (name, minor, whole, expected) in [

@@ -16,6 +16,7 @@
 //! | [`pulse`], `figures` | how long a call to the disk lasts; what the loop may know at any moment |
 //! | `voice` | what the loop is told |
 
+mod complaints;
 mod disk;
 mod figures;
 mod growing;
@@ -45,6 +46,7 @@ use crate::ledger::LedgerWriter;
 use crate::retention::{Cleaning, ProtectError, Protections, Retention, Wish};
 use crate::ring::Ring;
 use crate::volumes::{Claimant, InUse, Knowledge, Place, VolumeError};
+pub use complaints::Complaints;
 use disk::Disk;
 pub use figures::{Figure, Space, WriterFigures};
 use notes::Notes;
@@ -105,6 +107,8 @@ pub struct Job {
     pub now: Wall,
     /// By which rules it is cleaned.
     pub retention: Retention,
+    /// What this place's writers have complained of: the same one for all of them.
+    pub complaints: Complaints,
 }
 
 /// What the loop tells a writer.
@@ -287,6 +291,7 @@ impl Worker {
     fn run(mut self, job: Job, inbox: &Receiver<Command>) {
         let root = job.place.path().to_owned();
         let cameras = job.cameras.clone();
+        let complaints = job.complaints.clone();
         let opened = Disk::open(job, self.pulse.clone(), &mut |event| self.voice.volume(event));
         let outcome = opened.and_then(|(mut disk, past)| {
             for event in past {
@@ -296,6 +301,7 @@ impl Worker {
                 self.voice.volume(event);
             }
             self.voice.volume(VolumeEvent::Ready);
+            complaints.forget();
             let outcome = self.work(&mut disk, &cameras, inbox).inspect_err(|error| disk.on_error(error));
             // Letting go of files may hang as well, and comes before the word that it is done.
             self.pulse.watch(|| {
@@ -311,8 +317,7 @@ impl Worker {
         self.voice.volume(match outcome {
             Ok(()) => VolumeEvent::Closed,
             Err(error) => {
-                let path = root.display().to_string();
-                log::error!(VOLUME = path.as_str(); "{error}");
+                complaints.say(&root.display().to_string(), &error);
                 VolumeEvent::Faulted(error.fault)
             }
         });

@@ -88,6 +88,7 @@ fn job(root: &Path) -> Job {
         anchor: Anchor { mono: Mono(START), wall: Wall::from_secs(WALL), trusted: true },
         now: Wall::from_secs(WALL),
         retention: Retention::default(),
+        complaints: Complaints::default(),
     }
 }
 

@@ -80,7 +80,7 @@ pub enum Volume {
 /// Where the helper and the recorder meet.
 #[derive(Args, Clone, Debug)]
 pub struct Meeting {
-    /// The directory of reports, requests and mounts: `runtime` in [storage] of the configuration
+    /// The directory of reports, requests and mounts: `runtime` in the section `storage` of the configuration
     #[arg(long, value_name = "DIR", default_value = RUNTIME, env = "HOLDFAST_RUNTIME")]
     pub runtime: PathBuf,
     /// Below which disks are mounted [default: volumes/ in the directory of --runtime]
