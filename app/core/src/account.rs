@@ -109,11 +109,10 @@ impl Account {
         }
     }
 
-    /// What had been laid to a slow volume was one that does not answer at all.
-    pub(crate) fn recast_slow_as_stuck(&mut self) {
-        let slow = self.points.iter_mut().filter(|point| point.cause == Cause::Volume(Fault::TooSlow));
-        for point in slow {
-            point.cause = Cause::Volume(Fault::Stuck);
+    /// What had been laid to `before` in the hole that is open was this fault of the volume.
+    pub(crate) fn recast(&mut self, before: Cause, fault: Fault) {
+        for point in self.points.iter_mut().filter(|point| point.cause == before) {
+            point.cause = Cause::Volume(fault);
             point.told = false;
         }
     }
@@ -121,6 +120,12 @@ impl Account {
     /// Why footage is missing now, if a lasting cause is known.
     pub(crate) const fn standing(&self) -> Option<Cause> {
         self.standing
+    }
+
+    /// Whether what is missing last is missing by a fault of the volume that no footage has closed yet. It may be ready
+    /// again: what a full ring drops before it is read is part of the same hole.
+    pub(crate) fn is_behind_a_fault(&self) -> bool {
+        self.points.last().is_some_and(|point| matches!(point.cause, Cause::Volume(_)))
     }
 
     /// The wall clock was set by this many microseconds.

@@ -13,7 +13,7 @@ use crate::alarm::{AlarmKey, Alarms, Detail, MAX_ALARMS};
 use crate::camera::Camera;
 use crate::clock::{Clock, Look};
 use crate::effect::{Effect, Entry, VolumeEffect};
-use crate::event::{CameraEvent, Event, Fault, Health, VolumeEvent};
+use crate::event::{CameraEvent, Event, Health, VolumeEvent};
 use crate::forecast::{Promise, Usage};
 use crate::load::Duty;
 use crate::recording::{MAX_ENTRIES, Recording};
@@ -283,11 +283,14 @@ impl Appliance {
                 }
             }
             VolumeEvent::Figures(figures) => {
-                let was_ready = volume.is_ready();
+                let (was_ready, was_strained) = (volume.is_ready(), volume.is_strained());
                 volume.figures(now.mono, &figures, duty);
                 usage.figures(figures);
-                if was_ready && !volume.is_ready() && volume.fault() == Some(Fault::Stuck) {
-                    self.recording.volume_stuck(index);
+                if volume.is_strained() && !was_strained {
+                    self.recording.volume_strained(index);
+                }
+                if let (true, false, Some(fault)) = (was_ready, volume.is_ready(), volume.fault()) {
+                    self.recording.volume_given_up(index, fault);
                 }
             }
             VolumeEvent::Deleted { rule: _, segments: _, bytes } => {

@@ -127,13 +127,25 @@ impl Recording {
         }
     }
 
-    /// A volume that had been slow does not answer at all.
-    pub(crate) fn volume_stuck(&mut self, volume: VolumeIndex) {
-        for books in &mut self.cameras {
-            if let Some(account) = books.accounts.get_mut(usize::from(volume.0)) {
-                account.recast_slow_as_stuck();
-            }
+    /// A volume is seen to be too slow: what rings before it dropped until then, small ones perhaps in the seconds that
+    /// seeing it takes, was dropped for that.
+    pub(crate) fn volume_strained(&mut self, volume: VolumeIndex) {
+        self.recast(volume, Cause::RingOverflow, Fault::TooSlow);
+    }
+
+    /// A volume is waited for no longer, for this fault: what had been laid to its rings, and, if it does not answer at
+    /// all, to its being slow, was that.
+    pub(crate) fn volume_given_up(&mut self, volume: VolumeIndex, fault: Fault) {
+        self.recast(volume, Cause::RingOverflow, fault);
+        if fault == Fault::Stuck {
+            self.recast(volume, Cause::Volume(Fault::TooSlow), fault);
         }
+    }
+
+    fn recast(&mut self, volume: VolumeIndex, before: Cause, fault: Fault) {
+        let accounts =
+            self.cameras.iter_mut().filter_map(|books| books.accounts.get_mut(usize::from(volume.0)));
+        accounts.for_each(|account| account.recast(before, fault));
     }
 
     /// Footage became durable on a volume.
@@ -157,15 +169,17 @@ impl Recording {
         }
     }
 
-    /// The ring dropped footage of a camera. Where a lasting cause is known, that one is why it was full. `strained`:
-    /// the target was seen to be too slow.
+    /// The ring dropped footage of a camera. Where a lasting cause is known, that one is why it was full; and where the
+    /// volume has come back from a fault and has not been given anything since, that fault. `strained`: the target was
+    /// seen to be too slow.
     pub(crate) fn dropped(&mut self, camera: CameraIndex, span: Span, strained: bool, anchor: &Anchor) {
         let cause = if strained { Cause::Volume(Fault::TooSlow) } else { Cause::RingOverflow };
         let target = self.target;
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         for (index, account) in books.accounts.iter_mut().enumerate() {
             let concerned = target.is_none_or(|target| usize::from(target.0) == index);
-            if concerned && account.standing().is_none() {
+            let known = account.standing().is_some() || (!strained && account.is_behind_a_fault());
+            if concerned && !known {
                 account.note(mono_at(anchor, span.from), cause);
             }
         }

@@ -192,6 +192,30 @@ fn what_a_volume_lost_when_it_failed_belongs_to_its_fault() {
 }
 
 #[test]
+fn what_a_full_ring_drops_before_a_volume_that_is_back_is_read_is_the_fault_s() {
+    let mut world = World::recording();
+    world.fault(0, Fault::Again);
+    world.at(8.0);
+    world.received(8);
+    world.camera(0, CameraEvent::Dropped { span: span(2.0, 3.0), units: 25, bytes: 9 });
+    world.history(0, 2.0, Past::Crashed);
+    world.volume(0, VolumeEvent::Ready);
+    world.camera(0, CameraEvent::Dropped { span: span(3.0, 4.0), units: 25, bytes: 9 });
+    world.at(8.2);
+    world.forget();
+    world.stored(4.0, 8.0);
+    world.expect_of("gap", &["8.2 ledger0: cam0 gap 2.0..4.0 Volume(Again)"]);
+    // Footage has closed that hole: what is dropped now has nothing to do with it.
+    world.at(9.0);
+    world.received(9);
+    world.camera(0, CameraEvent::Dropped { span: span(8.0, 9.0), units: 25, bytes: 9 });
+    world.at(10.0);
+    world.received(10);
+    world.stored(9.0, 10.0);
+    world.expect_of("gap", &["10.0 ledger0: cam0 gap 8.0..9.0 RingOverflow"]);
+}
+
+#[test]
 fn a_volume_too_slow_for_the_ring_is_an_overflow() {
     let mut world = World::recording();
     for second in 3..=40u32 {

@@ -186,6 +186,41 @@ fn what_a_ring_drops_while_its_volume_is_slow_is_the_volume_s() {
 }
 
 #[test]
+fn what_a_small_ring_drops_before_its_volume_is_seen_to_be_slow_is_the_volume_s_too() {
+    let mut world = World::recording_on(ALONE);
+    figures(&mut world, &[(1.0, 60), (2.0, 80), (3.0, 99)]);
+    world.camera(0, CameraEvent::Dropped { span: span(2.0, 3.0), units: 25, bytes: 9 });
+    figures(&mut world, &[(4.0, 99), (5.0, 99)]);
+    world.camera(0, CameraEvent::Dropped { span: span(3.0, 4.0), units: 25, bytes: 9 });
+    world.forget();
+    world.stored(4.0, 7.0);
+    world.expect_of("gap", &["7.0 ledger0: cam0 gap 2.0..4.0 Volume(TooSlow)"]);
+}
+
+#[test]
+fn what_a_small_ring_drops_before_its_volume_is_given_up_for_another_is_the_volume_s() {
+    let mut world = World::recording_on(BACKED);
+    figures(&mut world, &[(1.0, 60), (2.0, 99)]);
+    world.camera(0, CameraEvent::Dropped { span: span(2.0, 3.0), units: 25, bytes: 9 });
+    figures(&mut world, &[(3.0, 99), (4.0, 99)]);
+    world.expect_of("ledger0", &["4.0 ledger0: cam0 open 2.0 RingOverflow"]);
+    world.stored_on(1, 3.0, 6.0);
+    world.history(0, 2.0, holdfast_core::event::Past::Crashed);
+    world.at(8.0);
+    world.received(10);
+    world.forget();
+    world.volume(0, VolumeEvent::Ready);
+    world.expect_of(
+        "ledger0",
+        &[
+            "8.0 ledger0: faulted 6.0 TooSlow",
+            "8.0 ledger0: cam0 open 2.0 Volume(TooSlow)",
+            "8.0 ledger0: cam0 open 3.0 OnAnotherVolume",
+        ],
+    );
+}
+
+#[test]
 fn what_a_ring_drops_before_a_volume_that_does_not_answer_is_called_stuck() {
     let mut world = World::recording_on(ALONE);
     let hang: Vec<_> = (1..=30).map(|second| (f64::from(second), 100)).collect();
