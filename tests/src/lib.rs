@@ -24,7 +24,9 @@
 //! | [`udevd`] | the real udevd, and a stand-in for systemd, in such a world |
 //! | [`verify`] | what was sent against what was recorded |
 //! | [`hearing`] | sound against picture: nothing missing, both at one time |
+//! | [`device`] | a whole device in a world: udev, the helper, the recorder without privileges |
 //! | [`dice`] | random numbers from a seed |
+//! | [`disk`] | a disk that is plugged in and pulled |
 //! | [`faultfs`] | a disk that fails on demand: any errno, slowness, a hang, no space |
 //! | [`blocklog`] | a disk that logs each write and flush, and what a power cut leaves of it |
 //! | [`mod@bench`] | Holdfast measured beside its rivals |
@@ -41,7 +43,9 @@ mod cache;
 pub mod camera;
 pub mod clip;
 pub mod command;
+pub mod device;
 pub mod dice;
+pub mod disk;
 pub mod faultfs;
 pub mod feeder;
 pub mod hearing;

@@ -219,9 +219,14 @@ impl Loop {
             std::mem::forget(self);
             return Ok((Pulled::Really, None));
         }
+        Ok((Pulled::InName, Some(self.pull_in_name()?)))
+    }
+
+    /// Pulls it in name, whether it is in use or not. It still has to be dropped, after its last user.
+    pub fn pull_in_name(self) -> Result<Loop, LabError> {
         self.tell("remove")?;
         run("losetup", [OsStr::new("-d"), self.node().as_os_str()])?;
-        Ok((Pulled::InName, Some(self)))
+        Ok(self)
     }
 
     /// Detaches the file and removes the device. Whether it is gone.

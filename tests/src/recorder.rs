@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -78,7 +79,7 @@ pub struct Configuration {
     pub device: String,
     /// Its cameras.
     pub cameras: Vec<CameraEntry>,
-    /// Folders, the preferred one first. Must exist.
+    /// Folders, the preferred one first. Must exist. None: disks are found.
     pub volumes: Vec<PathBuf>,
     /// Keys of `[limits]` with their values; what is not named keeps its default.
     pub limits: Vec<(&'static str, String)>,
@@ -190,8 +191,24 @@ impl Recorder {
         environment: &[(&str, &str)],
     ) -> Result<Recorder, LabError> {
         let mut command = Command::new(binary);
-        command.arg("run").arg("--config").arg(configuration).stdin(Stdio::null());
         command.envs(environment.iter().copied());
+        Recorder::spawn(command, configuration, output)
+    }
+
+    /// The same as an ordinary user, who is in no group but the one of this number. `home`: a directory of that user.
+    pub fn start_as(
+        user: u32,
+        home: &Path,
+        binary: &Path,
+        configuration: &Path,
+    ) -> Result<Recorder, LabError> {
+        let mut command = Command::new(binary);
+        command.uid(user).gid(user).env("HOME", home).env("XDG_CACHE_HOME", home);
+        Recorder::spawn(command, configuration, Output::Kept)
+    }
+
+    fn spawn(mut command: Command, configuration: &Path, output: Output) -> Result<Recorder, LabError> {
+        command.arg("run").arg("--config").arg(configuration).stdin(Stdio::null());
         let log = match output {
             Output::Inherited => None,
             Output::Kept => {
@@ -203,7 +220,9 @@ impl Recorder {
                 Some(path)
             }
         };
-        let failed = |source| LabError::Io { doing: format!("starting {}", binary.display()), source };
+        let program = command.get_program().to_owned();
+        let failed =
+            |source| LabError::Io { doing: format!("starting {}", Path::new(&program).display()), source };
         let child = command.spawn().map_err(failed)?;
         Ok(Recorder { child, log })
     }

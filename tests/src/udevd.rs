@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -24,6 +25,9 @@ const RULES: &str = "/usr/lib/udev/rules.d";
 const STANDARD: [&str; 3] = ["60-block.rules", "60-persistent-storage.rules", "99-systemd.rules"];
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a directory is looked at, where systemd has inotify.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A running udevd, killed when it is dropped.
 #[derive(Debug)]
@@ -154,6 +158,43 @@ impl Drop for Systemd {
         let _ = self.monitor.wait();
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
+        }
+    }
+}
+
+/// A stand-in for a path unit of systemd with `DirectoryNotEmpty=`: runs a command as long as something lies in a directory,
+/// until this is dropped.
+#[derive(Debug)]
+pub struct PathUnit {
+    ends: Arc<AtomicBool>,
+    watcher: Option<JoinHandle<()>>,
+}
+
+impl PathUnit {
+    /// Starts it.
+    pub fn start(directory: &Path, command: impl Fn() -> Command + Send + 'static) -> PathUnit {
+        let ends = Arc::new(AtomicBool::new(false));
+        let (ended, directory) = (Arc::clone(&ends), directory.to_owned());
+        let watcher = std::thread::spawn(move || {
+            let something = || fs::read_dir(&directory).is_ok_and(|mut entries| entries.next().is_some());
+            while !ended.load(Ordering::Relaxed) {
+                if something() {
+                    // What it has to say stands in the disk's report.
+                    let _ = command().stdin(Stdio::null()).stdout(Stdio::null()).status();
+                } else {
+                    std::thread::sleep(LOOK_EVERY);
+                }
+            }
+        });
+        PathUnit { ends, watcher: Some(watcher) }
+    }
+}
+
+impl Drop for PathUnit {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        if let Some(watcher) = self.watcher.take() {
+            let _ = watcher.join();
         }
     }
 }
