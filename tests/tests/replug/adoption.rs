@@ -97,7 +97,7 @@ impl Set<'_> {
 #[test]
 fn a_labelled_disk_is_adopted_and_any_other_only_at_a_persons_wish() {
     let test = "a_labelled_disk_is_adopted_and_any_other_only_at_a_persons_wish";
-    let Some(folder) = world(test) else { return };
+    let Some(folder) = world(&format!("adoption::{test}")) else { return };
     let cameras = set::cameras(1);
     let mut fresh = set::disk(&folder, "fresh", "HOLDFAST");
     let mut photos = set::disk(&folder, "photos", "PHOTOS");
@@ -136,7 +136,7 @@ fn a_labelled_disk_is_adopted_and_any_other_only_at_a_persons_wish() {
 #[test]
 fn a_disk_of_another_device_is_refused_until_it_is_taken_over() {
     let test = "a_disk_of_another_device_is_refused_until_it_is_taken_over";
-    let Some(folder) = world(test) else { return };
+    let Some(folder) = world(&format!("adoption::{test}")) else { return };
     let cameras = set::cameras(1);
     // Without the label, so that nobody takes it while it is made another device's.
     let mut disk = set::disk(&folder, "a", "OTHER");
@@ -180,7 +180,7 @@ fn a_disk_of_another_device_is_refused_until_it_is_taken_over() {
 #[test]
 fn a_copy_beside_its_original_is_refused_until_it_has_an_identity_of_its_own() {
     let test = "a_copy_beside_its_original_is_refused_until_it_has_an_identity_of_its_own";
-    let Some(folder) = world(test) else { return };
+    let Some(folder) = world(&format!("adoption::{test}")) else { return };
     let cameras = set::cameras(1);
     let mut original = set::disk(&folder, "original", "HOLDFAST");
     let mut copy: Option<Disk> = None;
@@ -221,7 +221,7 @@ fn a_copy_beside_its_original_is_refused_until_it_has_an_identity_of_its_own() {
 #[test]
 fn the_second_disk_takes_over_from_the_first_frame_held_and_gives_back_when_the_first_has_proved_itself() {
     let test = "the_second_disk_takes_over_from_the_first_frame_held_and_gives_back_when_the_first_has_proved_itself";
-    let Some(folder) = world(test) else { return };
+    let Some(folder) = world(&format!("adoption::{test}")) else { return };
     let cameras = set::cameras(4);
     let mut first = set::disk(&folder, "first", "HOLDFAST");
     let mut second = set::disk(&folder, "second", "HOLDFAST");
@@ -255,7 +255,7 @@ fn the_second_disk_takes_over_from_the_first_frame_held_and_gives_back_when_the_
         for camera in set.coverage(volume).cameras {
             let causes: Vec<&str> = camera.gaps.iter().map(|gap| gap.cause.as_str()).collect();
             assert!(
-                causes.iter().all(|cause| ["starting", "another-volume"].contains(cause)),
+                causes.iter().all(|cause| ["starting", "on-another-volume"].contains(cause)),
                 "{name}, {}: {:?}",
                 camera.camera,
                 camera.gaps

@@ -37,7 +37,7 @@ fn last_record(disk: &Disk, folder: &Path) -> String {
 #[test]
 fn an_ejected_disk_can_be_pulled_and_is_used_again_when_it_returns_or_at_a_persons_wish() {
     let test = "an_ejected_disk_can_be_pulled_and_is_used_again_when_it_returns_or_at_a_persons_wish";
-    let Some(folder) = world(test) else { return };
+    let Some(folder) = world(&format!("eject::{test}")) else { return };
     let cameras = set::cameras(2);
     let mut disk = set::disk(&folder, "a", "HOLDFAST");
     let mut set = Set::new(&folder, &cameras, LARGE_RING);
@@ -80,7 +80,7 @@ fn an_ejected_disk_can_be_pulled_and_is_used_again_when_it_returns_or_at_a_perso
 #[test]
 fn a_recorder_goes_on_at_once_with_the_disk_that_is_still_mounted() {
     let test = "a_recorder_goes_on_at_once_with_the_disk_that_is_still_mounted";
-    let Some(folder) = world(test) else { return };
+    let Some(folder) = world(&format!("eject::{test}")) else { return };
     let cameras = set::cameras(2);
     let mut disk = set::disk(&folder, "a", "HOLDFAST");
     let mut set = Set::new(&folder, &cameras, LARGE_RING);
