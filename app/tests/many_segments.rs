@@ -4,6 +4,7 @@
 //! written. `HOLDFAST_SEGMENTS` makes it smaller or larger.
 
 use holdfast::coverage::{self, CoverageArgs};
+use holdfast::host::clock;
 use holdfast::ledger::{LedgerWriter, Mp4Scanner};
 use holdfast::mp4::{Sample, SegmentMuxer, TrackConfig};
 use holdfast::retention::cleaning::{Cleaning, Moment, Retention, Site, Work};
@@ -143,6 +144,7 @@ fn job(root: &Path) -> Job {
         limits: Limits { segment: Duration::from_secs(10), fragment: Duration::from_secs(1) },
         anchor: Anchor { mono: Mono(0), wall: Wall::from_secs(NOW), trusted: true },
         now: Wall::from_secs(NOW),
+        clock: Arc::new(clock::mono),
         retention: Retention::default(),
         complaints: Complaints::default(),
     }

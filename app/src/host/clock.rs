@@ -8,11 +8,21 @@ use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::time::{ClockId, Timespec, clock_gettime};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How far apart the two clocks may be read: above what two calls take, far below what the core calls a
 /// step (100 ms).
 const PAIR: Duration = Duration::from_millis(1);
+
+/// Reads the monotonic clock, for a thread that waits for disks: a moment that it was told would be old by the time it
+/// is used. The machine's is [`mono`]; a simulation moves one of its own.
+pub type Clock = Arc<dyn Fn() -> Mono + Send + Sync>;
+
+/// The machine's monotonic clock, as [`now`] reads it.
+pub fn mono() -> Mono {
+    mono_of(clock_gettime(ClockId::Monotonic))
+}
 
 /// Both clocks, read one right after the other.
 ///
@@ -20,10 +30,10 @@ const PAIR: Duration = Duration::from_millis(1);
 /// A thread that loses the processor between the two would see a clock that stepped: it reads again,
 /// a few times on a machine so busy that it happens again.
 pub fn now() -> Now {
-    let mut mono = mono_of(clock_gettime(ClockId::Monotonic));
+    let mut mono = self::mono();
     let mut wall = wall_of(clock_gettime(ClockId::Realtime));
     for _ in 0..3 {
-        let after = mono_of(clock_gettime(ClockId::Monotonic));
+        let after = self::mono();
         if after.since(mono) < PAIR {
             break;
         }

@@ -364,6 +364,7 @@ impl Volumes {
             limits: self.limits,
             anchor: self.anchor,
             now: clock::now().wall,
+            clock: Arc::new(clock::mono),
         };
         VolumeWriter::start(job, report)
     }

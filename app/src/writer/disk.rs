@@ -17,7 +17,8 @@ use super::Job;
 use super::figures::Space as Figures;
 use super::home::Home;
 use super::pulse::Pulse;
-use crate::host::{clock, message_ids as ids};
+use crate::host::clock::Clock;
+use crate::host::message_ids as ids;
 use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
 use crate::retention::cleaning::{self, Tell, Work};
@@ -46,6 +47,7 @@ pub(super) struct Disk {
     /// Directories in which files were made whose entries are not durable yet.
     unsynced: BTreeSet<PathBuf>,
     cleaning: Cleaning,
+    clock: Clock,
 }
 
 impl Disk {
@@ -84,7 +86,7 @@ impl Disk {
             cameras: &job.cameras,
             next_sequence: found.next_sequence,
         };
-        let now = || moment(job.anchor);
+        let now = || moment(&job.clock, job.anchor);
         let retention = job.retention;
         let mut cleaning =
             pulse.during(|| Cleaning::open(site, retention, &ledger, Box::new(Mp4Scanner), now()))?;
@@ -105,6 +107,7 @@ impl Disk {
             next_sequence: found.next_sequence,
             directories: HashMap::new(),
             unsynced: BTreeSet::new(),
+            clock: job.clock,
         };
         disk.begin_session(job.now, job.anchor.trusted, &job.cameras, &found)?;
         let events = past(&found, &job.cameras);
@@ -227,15 +230,21 @@ impl Disk {
 
     /// A turn of cleaning.
     pub fn clean(&mut self, anchor: Anchor, figures: &Figures, tell: Tell) -> Result<(), VolumeError> {
+        let now = self.moment(anchor);
         let Disk { volume, cleaning, ledger, directories, home, pulse, .. } = self;
         let space = || home.space(pulse).ok().map(|(free, total)| Space { free, total });
         let mut work = Work { ledger, check: &|| pulse.during(|| volume.check()), tell };
-        pulse.during(|| cleaning.turn(moment(anchor), space, &mut work))?;
+        pulse.during(|| cleaning.turn(now, space, &mut work))?;
         figures.footage.set(cleaning.footage());
         if cleaning.directories_removed() {
             directories.clear();
         }
         Ok(())
+    }
+
+    /// Now, by the job's clock and this anchor.
+    pub fn moment(&self, anchor: Anchor) -> Moment {
+        moment(&self.clock, anchor)
     }
 
     /// What cleaning knows and protects, with the ledger that its changes go to.
@@ -293,9 +302,8 @@ fn prepare_for(error: &VolumeError, root: &Path, identity: &Identity, pulse: &Pu
     });
 }
 
-/// Now, as far as this anchor tells.
-pub(super) fn moment(anchor: Anchor) -> Moment {
-    let mono = clock::now().mono;
+fn moment(clock: &Clock, anchor: Anchor) -> Moment {
+    let mono = clock();
     Moment { mono, wall: anchor.wall_at(mono), trusted: anchor.trusted }
 }
 

@@ -42,6 +42,7 @@ use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 use holdfast_wire::ledger::Ending;
 use holdfast_wire::segment::Missing;
 
+use crate::host::clock::Clock;
 use crate::ledger::LedgerWriter;
 use crate::retention::{Cleaning, ProtectError, Protections, Retention, Wish};
 use crate::ring::Ring;
@@ -105,6 +106,8 @@ pub struct Job {
     pub anchor: Anchor,
     /// When the job began, for the ledger.
     pub now: Wall,
+    /// What tells the time while it runs: how old footage is and how fast it comes in, for cleaning.
+    pub clock: Clock,
     /// By which rules it is cleaned.
     pub retention: Retention,
     /// What this place's writers have complained of: the same one for all of them.
@@ -352,7 +355,7 @@ impl Worker {
                     Command::End(now) => return disk.end_session(now),
                     Command::Protect(protecting) => {
                         disk.check()?;
-                        let at = disk::moment(self.anchor).wall;
+                        let at = disk.moment(self.anchor).wall;
                         let (cleaning, ledger) = disk.cleaning();
                         protecting(cleaning, ledger, at);
                     }

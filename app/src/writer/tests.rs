@@ -15,6 +15,7 @@ use holdfast_wire::ids::Id128;
 use holdfast_wire::ledger::{Ending, Record};
 
 use super::*;
+use crate::host::clock;
 use crate::ledger::read_all;
 use crate::mp4::{self, TrackConfig};
 use crate::ring::{AccessUnit, Data, Feed, Limits as RingLimits, TrackKind};
@@ -87,6 +88,7 @@ fn job(root: &Path) -> Job {
         max_file: None,
         anchor: Anchor { mono: Mono(START), wall: Wall::from_secs(WALL), trusted: true },
         now: Wall::from_secs(WALL),
+        clock: Arc::new(clock::mono),
         retention: Retention::default(),
         complaints: Complaints::default(),
     }
@@ -400,4 +402,25 @@ fn an_abandoned_writer_says_nothing_more_but_that_it_ends() {
     assert!(lab.writer.has_ended(), "what comes with the report is so when it comes");
     assert!(lab.heard.recv_timeout(DEADLINE).is_err(), "once, and nothing after it");
     assert!(lab.root.join("holdfast/volume").is_file());
+}
+
+#[test]
+fn what_is_protected_while_it_records_is_dated_by_the_clock_of_the_job() {
+    let root = tempfile::tempdir().unwrap();
+    let simulated = Arc::new(|| Mono(START + 7 * SECOND));
+    let lab = Lab::open_with(Job { clock: simulated, ..job(root.path()) });
+    let span = Span::new(Wall::from_secs(WALL), Wall::from_secs(WALL + 5));
+    let (answer, answered) = mpsc::channel();
+    let wish = Wish { camera: None, span, note: heapless::String::new() };
+    lab.writer.protect(wish, move |number| drop(answer.send(number)));
+    answered.recv_timeout(DEADLINE).expect("it is answered").unwrap();
+    let mut dated = Vec::new();
+    read_all(root.path(), |record| {
+        if let Ok(Record::Protected(protected)) = record {
+            dated.push(protected.at);
+        }
+    })
+    .unwrap();
+    assert_eq!(dated, [Wall::from_secs(WALL + 7)]);
+    lab.close();
 }
