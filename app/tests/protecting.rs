@@ -33,6 +33,7 @@ fn an_open_volume_protects_lists_and_takes_back() {
         limits: Limits { segment: Duration::from_secs(10), fragment: Duration::from_secs(1) },
         anchor: Anchor { mono: Mono(0), wall: at, trusted: true },
         now: at,
+        clock: Arc::new(|| Mono(0)),
         retention: Retention::default(),
         complaints: Complaints::default(),
     };
