@@ -35,7 +35,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use holdfast_core::effect::Entry;
-use holdfast_core::event::{Event, Fault, VolumeEvent};
+use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
 use holdfast_core::time::{Anchor, Wall};
 use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
@@ -407,23 +407,11 @@ impl Worker {
         more
     }
 
-    /// Brings to the disk all that was gathered: the writes of all cameras, then their syncs, then one of the ledger.
-    /// Where there are several files, all of them are on their way before the first is waited for.
-    ///
-    /// A full disk takes part of it perhaps: that is told before it fails, or each new attempt would write it again and
-    /// fill the disk with copies.
+    /// Brings to the disk all that was gathered, file by file, then what the ledger says of it.
     fn flush(&mut self, disk: &mut Disk) -> Result<(), VolumeError> {
         let Worker { streams, leaving, voice, .. } = self;
-        let written = all(leaving, streams).try_fold(0, |files, stream| Ok(files + stream.write(disk)?));
-        match &written {
-            Ok(0 | 1) => {}
-            Ok(_) => all(leaving, streams).for_each(|stream| stream.send(disk)),
-            Err(VolumeError { fault: Fault::NoSpace | Fault::Quota, .. }) => {}
-            Err(_) => return written.map(drop),
-        }
         let mut tell = |camera, told| voice.told(camera, told);
-        let synced = all(leaving, streams).try_for_each(|stream| stream.sync(disk, &mut tell));
-        written.and(synced)?;
+        all(leaving, streams).try_for_each(|stream| stream.store(disk, &mut tell))?;
         leaving.clear();
         disk.sync()
     }

@@ -1,8 +1,8 @@
 //! One segment's file while it grows: fragments are queued, written with as few calls as possible, then synced.
 //!
 //! ```text
-//! push push cut  push push cut ...   write            send     sync
-//!  └─ memory alone ─┘                 └ create, writev └ fadvise └ fdatasync (a new file: its directory too): durable
+//! push push cut  push push cut ...   write            sync
+//!  └─ memory alone ─┘                 └ create, writev └ fdatasync (a new file: its directory too): durable
 //! ```
 
 use std::fs::File;
@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use holdfast_core::time::{Anchor, Mono, Span, Wall};
 use holdfast_wire::ids::Name;
 use holdfast_wire::ledger::{Ending, Record, SegmentClosed, SegmentOpened};
-use rustix::fs::{Advice, fadvise};
 
 use super::disk::Disk;
 use super::pulse::{Abandoned, Pulse};
@@ -145,11 +144,6 @@ impl OpenSegment {
         lost
     }
 
-    /// Whether nothing is queued: all of it is durable.
-    pub fn is_settled(&self) -> bool {
-        self.queue.is_empty()
-    }
-
     /// Whether nothing was queued and no file was made: there is nothing to tell of it.
     pub fn is_unborn(&self) -> bool {
         matches!(self.file, Place::Planned) && self.queue.is_empty()
@@ -157,12 +151,10 @@ impl OpenSegment {
 
     /// Writes what is queued and not written yet, after making the file if there is none. A file that is there already is
     /// not touched: that fails. What was written whole before it failed can still be [synced](OpenSegment::sync).
-    ///
-    /// Gives how many files were written: none or one.
-    pub fn write(&mut self, camera: &Name, disk: &mut Disk) -> Result<usize, VolumeError> {
+    pub fn write(&mut self, camera: &Name, disk: &mut Disk) -> Result<(), VolumeError> {
         let due = self.queue.get(self.written..).unwrap_or_default();
         if due.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
         let mut slices = Vec::new();
         for Queued { fragment, .. } in due {
@@ -173,7 +165,7 @@ impl OpenSegment {
             Place::Made(file) | Place::Durable(file) => file,
             planned @ Place::Planned => {
                 *planned = Place::Made(disk.create_segment(camera, &self.path)?);
-                let (Place::Made(file) | Place::Durable(file)) = planned else { return Ok(0) };
+                let (Place::Made(file) | Place::Durable(file)) = planned else { return Ok(()) };
                 file
             }
         };
@@ -184,19 +176,7 @@ impl OpenSegment {
             count = left;
             self.written += 1;
         }
-        written.map(|()| 1).map_err(|error| VolumeError::io("append to", &self.path, error))
-    }
-
-    /// Has the kernel begin to bring to the disk what was written, and forget what is there already; waits for neither.
-    ///
-    /// A hint: that it does not take is no fault. It is worth a call where several files are to be synced: then the
-    /// first sync finds the blocks of all of them chosen, and commits the journal for all. Measured on ext4 with 32 files of
-    /// 500 kB each: 2 commits, 34 flushes and 27 ms instead of 32, 64 and 110.
-    pub fn send(&self, disk: &Disk) {
-        let (Place::Made(file) | Place::Durable(file)) = &self.file else { return };
-        if self.written > 0 {
-            let _ = disk.pulse().during(|| fadvise(file, 0, None, Advice::DontNeed).map_err(io::Error::from));
-        }
+        written.map_err(|error| VolumeError::io("append to", &self.path, error))
     }
 
     /// Makes durable what was written, and tells it. `None` if there was nothing.

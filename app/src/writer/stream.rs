@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdfast_core::event::Fault;
 use holdfast_core::settings::CameraIndex;
 use holdfast_core::time::{Anchor, Mono, Span};
 use holdfast_wire::ids::Name;
@@ -189,52 +190,45 @@ impl Stream {
         }
     }
 
-    /// Writes what is queued: one call for a file, if the kernel takes it all. Gives the number of files.
-    pub fn write(&mut self, disk: &mut Disk) -> Result<usize, VolumeError> {
-        let mut files = 0;
-        for segment in self.ended.iter_mut().map(|ended| &mut ended.segment).chain(self.state.segment()) {
-            files += segment.write(&self.name, disk)?;
-        }
-        Ok(files)
-    }
-
-    /// Has the kernel begin with what was written; see [`OpenSegment::send`].
-    pub fn send(&mut self, disk: &Disk) {
-        self.ended.iter().for_each(|ended| ended.segment.send(disk));
-        if let Some(segment) = self.state.segment() {
-            segment.send(disk);
-        }
-    }
-
-    /// Makes durable what was written, lets the ring let go of it, and tells it. The ledger's next sync makes durable
-    /// what it says of it.
-    pub fn sync(
+    /// Brings to the disk all that is queued, file by file: each is written, with one call if the kernel takes it all, and
+    /// made durable before the next is touched. The ring lets go of it, and it is told; the ledger's next sync makes
+    /// durable what the ledger says of it.
+    ///
+    /// File by file, since a filesystem that commits one file's length commits the others' with it: those whose bytes
+    /// still wait to be written would end in zeros after a power cut, and not play (decision 0046).
+    pub fn store(
         &mut self,
         disk: &mut Disk,
         tell: &mut dyn FnMut(CameraIndex, Told),
     ) -> Result<(), VolumeError> {
         let mut settle = |segment: &mut OpenSegment, disk: &mut Disk, reader: &mut Reader| {
-            let Some(Synced { fragments, up_to, is_new }) = segment.sync(disk)? else { return Ok(()) };
+            let written = segment.write(&self.name, disk);
+            match &written {
+                // A full disk takes part of it perhaps: that is told before it fails, or each new attempt would write
+                // it again and fill the disk with copies.
+                Ok(()) | Err(VolumeError { fault: Fault::NoSpace | Fault::Quota, .. }) => {}
+                Err(_) => return written,
+            }
+            let synced = match segment.sync(disk) {
+                Ok(synced) => synced,
+                Err(error) => return written.and(Err(error)),
+            };
+            let Some(Synced { fragments, up_to, is_new }) = synced else { return written };
             if let Some(up_to) = up_to {
                 reader.release(up_to);
             }
             fragments.into_iter().for_each(|durable| tell(self.camera, Told::Stored(durable)));
-            if is_new { segment.say_opened(&self.name, disk) } else { Ok(()) }
+            let opened = if is_new { segment.say_opened(&self.name, disk) } else { Ok(()) };
+            written.and(opened)
         };
         while let Some(Ended { segment, ending }) = self.ended.first_mut() {
             settle(segment, disk, &mut self.reader)?;
-            if !segment.is_settled() {
-                return Ok(());
-            }
             segment.say_closed(*ending, &self.name, disk)?;
             let ended = self.ended.remove(0);
             disk.pulse().watch(|| drop(ended));
         }
         if let Some(segment) = self.state.segment() {
             settle(segment, disk, &mut self.reader)?;
-            if !segment.is_settled() {
-                return Ok(());
-            }
         }
         self.reader.release(self.settled_to);
         Ok(())

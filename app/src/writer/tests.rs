@@ -19,7 +19,7 @@ use crate::host::clock;
 use crate::ledger::read_all;
 use crate::mp4::{self, TrackConfig};
 use crate::ring::{AccessUnit, Data, Feed, Limits as RingLimits, TrackKind};
-use holdfast_core::event::CameraEvent;
+use holdfast_core::event::{CameraEvent, Fault};
 
 const SECOND: u64 = 1_000_000_000;
 const FRAME: u64 = SECOND / 25;
