@@ -72,9 +72,10 @@ impl Account {
         self.begin_with(cause);
     }
 
-    /// What the volume truly holds, read again: what it lost of what it had called durable is missing for `cause`.
+    /// What the volume truly holds, read again: what it lost of what it had called durable is missing for `cause`. Files
+    /// round their times: so little is no loss.
     pub(crate) fn correct(&mut self, covered_until: Wall, cause: Cause) {
-        if covered_until < self.covered_until {
+        if self.covered_until.micros_since(covered_until) > TOLERANCE {
             self.begin_with(cause);
         }
         self.covered_until = covered_until;
@@ -120,12 +121,6 @@ impl Account {
     /// Why footage is missing now, if a lasting cause is known.
     pub(crate) const fn standing(&self) -> Option<Cause> {
         self.standing
-    }
-
-    /// Whether what is missing last is missing by a fault of the volume that no footage has closed yet. It may be ready
-    /// again: what a full ring drops before it is read is part of the same hole.
-    pub(crate) fn is_behind_a_fault(&self) -> bool {
-        self.points.last().is_some_and(|point| matches!(point.cause, Cause::Volume(_)))
     }
 
     /// The wall clock was set by this many microseconds.

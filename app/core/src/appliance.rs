@@ -227,8 +227,8 @@ impl Appliance {
             CameraEvent::Dropped { span, units, bytes: _ } => {
                 let target =
                     self.recording.target().and_then(|target| self.volumes.get(usize::from(target.0)));
-                let strained = target.is_some_and(Volume::is_strained);
-                self.recording.dropped(index, span, strained, self.clock.anchor());
+                let fault = target.and_then(|target| target.hindrance(now.mono));
+                self.recording.dropped(index, span, fault, self.clock.anchor());
                 self.alarms.occur(now, AlarmKey::FootageDropped(index), Detail::Units(u64::from(units)));
             }
             CameraEvent::Streaming { .. }

@@ -21,7 +21,7 @@ const GIVEN_UP: Duration = Duration::from_secs(10);
 const OVERFULL: u8 = 70;
 
 /// A call that lasts longer is a strain: disks that wake from sleep take up to that.
-const LABOURED: Duration = Duration::from_secs(5);
+pub(crate) const LABOURED: Duration = Duration::from_secs(5);
 
 /// A backlog above this, in percent, is a strain: half the ring is left for a person to see it.
 const BACKLOG: u8 = 50;

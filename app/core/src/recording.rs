@@ -169,17 +169,15 @@ impl Recording {
         }
     }
 
-    /// The ring dropped footage of a camera. Where a lasting cause is known, that one is why it was full; and where the
-    /// volume has come back from a fault and has not been given anything since, that fault. `strained`: the target was
-    /// seen to be too slow.
-    pub(crate) fn dropped(&mut self, camera: CameraIndex, span: Span, strained: bool, anchor: &Anchor) {
-        let cause = if strained { Cause::Volume(Fault::TooSlow) } else { Cause::RingOverflow };
+    /// The ring dropped footage of a camera. Where a lasting cause is known, that one is why it was full. `fault`: why the
+    /// target has not emptied it, if that is known.
+    pub(crate) fn dropped(&mut self, camera: CameraIndex, span: Span, fault: Option<Fault>, anchor: &Anchor) {
+        let cause = fault.map_or(Cause::RingOverflow, Cause::Volume);
         let target = self.target;
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         for (index, account) in books.accounts.iter_mut().enumerate() {
             let concerned = target.is_none_or(|target| usize::from(target.0) == index);
-            let known = account.standing().is_some() || (!strained && account.is_behind_a_fault());
-            if concerned && !known {
+            if concerned && account.standing().is_none() {
                 account.note(mono_at(anchor, span.from), cause);
             }
         }

@@ -205,14 +205,42 @@ fn what_a_full_ring_drops_before_a_volume_that_is_back_is_read_is_the_fault_s() 
     world.forget();
     world.stored(4.0, 8.0);
     world.expect_of("gap", &["8.2 ledger0: cam0 gap 2.0..4.0 Volume(Again)"]);
-    // Footage has closed that hole: what is dropped now has nothing to do with it.
-    world.at(9.0);
-    world.received(9);
+    // While that was read, the ring had room for nothing that came.
     world.camera(0, CameraEvent::Dropped { span: span(8.0, 9.0), units: 25, bytes: 9 });
     world.at(10.0);
     world.received(10);
     world.stored(9.0, 10.0);
-    world.expect_of("gap", &["10.0 ledger0: cam0 gap 8.0..9.0 RingOverflow"]);
+    world.expect_of("gap", &["10.0 ledger0: cam0 gap 8.0..9.0 Volume(Again)"]);
+    // What is dropped later has nothing to do with it.
+    world.go_on(10.0, 14.0, 11);
+    world.camera(0, CameraEvent::Dropped { span: span(14.0, 15.0), units: 25, bytes: 9 });
+    world.at(16.0);
+    world.received(16);
+    world.stored(15.0, 16.0);
+    world.expect_of("gap", &["16.0 ledger0: cam0 gap 14.0..15.0 RingOverflow"]);
+}
+
+#[test]
+fn a_file_s_rounding_of_time_is_no_loss() {
+    let mut world = World::recording();
+    world.fault(0, Fault::Io);
+    world.at(4.0);
+    world.received(4);
+    world.history(0, 1.999_99, Past::Crashed);
+    world.volume(0, VolumeEvent::Ready);
+    world.forget();
+    world.stored(2.0, 4.0);
+    world.go_on(4.0, 8.0, 5);
+    world.expect_of("gap", &[]);
+    world.fail(Failure::Bye);
+    world.camera(0, CameraEvent::TornDown);
+    world.fault(0, Fault::Io);
+    world.history(0, 7.999_99, Past::Crashed);
+    world.at(10.0);
+    world.volume(0, VolumeEvent::Ready);
+    world.forget();
+    world.record(10.0, 11.0);
+    world.expect_of("gap", &["11.0 ledger0: cam0 gap 8.0..10.0 Camera(Bye)"]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::retry::Trouble;
 use super::{Closed, Left, State, Unmounted, Volume};
 use crate::effect::{VolumeEffect, VolumeStatus};
 use crate::event::{Cause, Fault};
+use crate::load::LABOURED;
 use crate::time::Mono;
 
 impl Volume {
@@ -47,6 +48,27 @@ impl Volume {
     /// Whether its rings are in danger.
     pub(crate) const fn is_strained(&self) -> bool {
         matches!(self.state, State::Ready { load, .. } if load.is_strained())
+    }
+
+    /// Why rings before it overflow although it is ready, if it has to do with it: it is strained; or it has just come back
+    /// from a fault, and finds them full. That lasts until they are read and what was read is durable, one call perhaps; if
+    /// that call lasts, it is a strain.
+    pub(crate) fn hindrance(&self, now: Mono) -> Option<Fault> {
+        match self.state {
+            State::Ready { load, .. } if load.is_strained() => Some(Fault::TooSlow),
+            State::Ready { since, after, .. } if now.since(since) <= LABOURED => after,
+            State::Ready { .. }
+            | State::Idle
+            | State::Absent(_)
+            | State::Opening { .. }
+            | State::Faulted { .. }
+            | State::Closing { .. }
+            | State::Unmounting { .. }
+            | State::Mounting { .. }
+            | State::Ejected
+            | State::Closed
+            | State::Abandoned => None,
+        }
     }
 
     /// Whether it may still come without anything having failed: hope, no alarm.

@@ -75,12 +75,29 @@ pub(crate) struct Volume {
 enum State {
     Idle,
     Absent(Left),
-    Opening { deadline: Mono },
-    Ready { since: Mono, load: Load },
-    Faulted { until: Option<Mono> },
-    Closing { deadline: Mono, then: Closed },
-    Unmounting { deadline: Mono, then: Unmounted },
-    Mounting { deadline: Mono },
+    Opening {
+        deadline: Mono,
+    },
+    /// `after`: what troubled it before.
+    Ready {
+        since: Mono,
+        load: Load,
+        after: Option<Fault>,
+    },
+    Faulted {
+        until: Option<Mono>,
+    },
+    Closing {
+        deadline: Mono,
+        then: Closed,
+    },
+    Unmounting {
+        deadline: Mono,
+        then: Unmounted,
+    },
+    Mounting {
+        deadline: Mono,
+    },
     Ejected,
     Closed,
     Abandoned,
@@ -142,7 +159,7 @@ impl Volume {
     pub(crate) fn ready(&mut self, now: Mono) -> Option<(Mono, Fault)> {
         match self.state {
             State::Opening { .. } => {
-                self.state = State::Ready { since: now, load: Load::default() };
+                self.state = State::Ready { since: now, load: Load::default(), after: self.fault() };
                 self.untold.take()
             }
             // Too late: it was given up on, or is to be closed.
