@@ -83,6 +83,8 @@ pub struct Configuration {
     pub volumes: Vec<PathBuf>,
     /// Keys of `[limits]` with their values; what is not named keeps its default.
     pub limits: Vec<(&'static str, String)>,
+    /// The same of `[retention]`.
+    pub retention: Vec<(&'static str, String)>,
 }
 
 impl Configuration {
@@ -93,12 +95,19 @@ impl Configuration {
             cameras,
             volumes: vec![volume.to_owned()],
             limits: Vec::new(),
+            retention: Vec::new(),
         }
     }
 
     /// With this key of `[limits]`.
     pub fn limit(mut self, key: &'static str, value: &str) -> Self {
         self.limits.push((key, value.to_owned()));
+        self
+    }
+
+    /// With this key of `[retention]`.
+    pub fn retention(mut self, key: &'static str, value: &str) -> Self {
+        self.retention.push((key, value.to_owned()));
         self
     }
 
@@ -136,9 +145,11 @@ impl Configuration {
         }
         text.push_str("\n[storage]\n");
         put(&mut text, "runtime", &quoted(&runtime.display().to_string()));
-        if !self.limits.is_empty() {
-            text.push_str("\n[limits]\n");
-            self.limits.iter().for_each(|(key, value)| put(&mut text, key, &quoted(value)));
+        for (section, keys) in [("limits", &self.limits), ("retention", &self.retention)] {
+            if !keys.is_empty() {
+                text.push_str(&format!("\n[{section}]\n"));
+                keys.iter().for_each(|(key, value)| put(&mut text, key, &quoted(value)));
+            }
         }
         if let Some(secrets) = secrets {
             text.push_str("\n[secrets]\n");

@@ -205,7 +205,8 @@ fn micros(value: &Value) -> Option<i64> {
     value.as_f64().map(|seconds| (seconds * 1e6).round() as i64)
 }
 
-fn moment(value: &Value) -> Option<i64> {
+/// A moment as `holdfast` writes it in JSON, in microseconds of UTC.
+pub(crate) fn moment(value: &Value) -> Option<i64> {
     let at = OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok()?;
     i64::try_from(at.unix_timestamp_nanos() / 1000).ok()
 }

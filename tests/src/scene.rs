@@ -7,8 +7,9 @@ use crate::camera::{CameraOptions, VirtualCamera};
 use crate::command;
 use crate::read;
 use crate::recorder::{self, CameraEntry, Configuration, Output, Recorder};
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::{LabError, wait_until};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -56,14 +57,22 @@ impl Scene {
         cameras: Vec<CameraOptions>,
         limits: &[(&'static str, &str)],
     ) -> Result<Scene, LabError> {
+        Scene::configured(folder, volume, cameras, |configuration| {
+            limits.iter().fold(configuration, |configured, (key, value)| configured.limit(key, value))
+        })
+    }
+
+    /// The same, with more in its configuration than limits.
+    pub fn configured(
+        folder: TempDir,
+        volume: &Path,
+        cameras: Vec<CameraOptions>,
+        configure: impl FnOnce(Configuration) -> Configuration,
+    ) -> Result<Scene, LabError> {
         let cameras: Vec<VirtualCamera> =
             cameras.into_iter().map(VirtualCamera::start).collect::<Result<_, _>>()?;
         let entries = cameras.iter().map(CameraEntry::of).collect();
-        let configured =
-            limits.iter().fold(Configuration::new(entries, volume), |configured, (key, value)| {
-                configured.limit(key, value)
-            });
-        let configuration = configured.write(folder.path())?;
+        let configuration = configure(Configuration::new(entries, volume)).write(folder.path())?;
         Ok(Scene { binary: recorder::binary()?, configuration, cameras, folder })
     }
 
@@ -106,6 +115,35 @@ impl Scene {
     /// `holdfast coverage --json` of the volume.
     pub fn coverage(&self) -> Result<Report, LabError> {
         Report::ask(&self.binary, &self.volume(), &[])
+    }
+
+    /// Asks the running recorder: `holdfast ARGUMENTS --runtime DIR`. What it answers on standard output.
+    ///
+    /// # Errors
+    /// If it refuses.
+    pub fn ask(&self, arguments: &[&str]) -> Result<String, LabError> {
+        // Where `Configuration::write` puts it.
+        let runtime = self.folder.path().join("runtime").display().to_string();
+        let arguments = [arguments, &["--runtime", &runtime]].concat();
+        let said = command::said(&self.binary, &arguments)?;
+        let program = || format!("holdfast {}", arguments.join(" "));
+        match said.code {
+            Some(0) => Ok(said.out),
+            code => {
+                Err(LabError::Child { program: program(), problem: format!("exit {code:?}: {}", said.err) })
+            }
+        }
+    }
+
+    /// Until when the running recorder says that each camera's footage is durable, microseconds of UTC, in the order of the
+    /// cameras; `None` if it says that none is.
+    pub fn durable_until(&self) -> Result<Vec<Option<i64>>, LabError> {
+        let failed = |problem: String| LabError::Child { program: "holdfast status".to_owned(), problem };
+        let status = self.ask(&["status", "--json"])?;
+        let status: Value = serde_json::from_str(&status).map_err(|error| failed(error.to_string()))?;
+        let told = status["cameras"].as_array().filter(|told| told.len() == self.cameras.len());
+        let told = told.ok_or_else(|| failed(format!("not all cameras are in it: {status}")))?;
+        Ok(told.iter().map(|camera| report::moment(&camera["durable_until"])).collect())
     }
 
     /// `holdfast ledger rebuild` of the volume.

@@ -115,6 +115,11 @@ impl BlockLog {
         lock(&self.entries).get(from..).unwrap_or_default().to_vec()
     }
 
+    /// When this entry came, in microseconds of UTC; `None` if it has not.
+    pub fn entry_time(&self, entry: usize) -> Option<i64> {
+        lock(&self.entries).get(entry).map(|entry| entry.at)
+    }
+
     /// How many entries had come by this moment, in microseconds of UTC.
     pub fn len_at(&self, moment: i64) -> usize {
         lock(&self.entries).partition_point(|entry| entry.at <= moment)
