@@ -352,13 +352,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let configuration =
             Configuration::new(vec![entry(Some(("admin", "se\"cret\\")))], Path::new("/media/disk"));
-        let path = configuration.limit("segment", "10s").write(folder.path()).unwrap();
+        let configuration = configuration.limit("segment", "10s").retention("keep", "2d");
+        let path = configuration.write(folder.path()).unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
         let secrets = folder.path().join("secrets.toml");
         let expected = format!(
             "[device]\nname = \"lab\"\n\n[[camera]]\nid = \"entrance\"\nurl = \"rtsp://127.0.0.1:8554/main\"\n\
-             credentials = \"entrance\"\ntransport = \"tcp\"\naudio = true\n\n[[volume]]\npath = \"/media/disk\"\n\n\
-             [limits]\nsegment = \"10s\"\n\n[secrets]\nfile = \"{}\"\n",
+             credentials = \"entrance\"\ntransport = \"tcp\"\naudio = true\n\n[[volume]]\ndirectory = \"/media/disk\"\n\n\
+             [storage]\nruntime = \"{}\"\n\n[limits]\nsegment = \"10s\"\n\n[retention]\nkeep = \"2d\"\n\n\
+             [secrets]\nfile = \"{}\"\n",
+            folder.path().join("runtime").display(),
             secrets.display()
         );
         assert_eq!(text, expected);

@@ -53,6 +53,9 @@ pub fn run(case: &Case, cameras: &[VirtualCamera]) -> Result<Outcome, LabError> 
         return Ok(trial.failed("it does not begin to record"));
     }
     let Some(first) = trial.first_frames() else { return Ok(trial.failed("what it records cannot be read")) };
+    findings.extend(
+        trial.files_at_once().map(|file| format!("{file} was not durable when another was written to")),
+    );
     let from = wall_micros();
     let disturbed = match trial.disturb(case) {
         Ok(disturbed) => disturbed,
@@ -159,6 +162,24 @@ impl<'case> Trial<'case> {
             first
         };
         self.cameras.iter().map(first).collect()
+    }
+
+    /// A file of footage that was written to and not synced when another was. The power may go at any moment: then the
+    /// filesystem would know its length and not have its bytes.
+    fn files_at_once(&self) -> Option<String> {
+        let mut open: Option<PathBuf> = None;
+        for seen in self.disk().log() {
+            let is_footage = seen.path.extension().is_some_and(|extension| extension == "mp4");
+            match (seen.call, open.take()) {
+                (Call::Write, Some(other)) if is_footage && other != seen.path => {
+                    return Some(other.display().to_string());
+                }
+                (Call::Write, _) if is_footage => open = Some(seen.path),
+                (Call::Sync, Some(file)) if file == seen.path => {}
+                (_, unchanged) => open = unchanged,
+            }
+        }
+        None
     }
 
     /// Until so many seconds were filmed.
