@@ -168,8 +168,14 @@ pub struct Frame {
 /// What files hold, read once for each content: most of them are the same in the next image.
 #[derive(Default)]
 pub struct Files {
-    known: HashMap<PathBuf, Vec<(Vec<u8>, Vec<Frame>)>>,
+    known: HashMap<PathBuf, Vec<Known>>,
     pub torn: usize,
+}
+
+/// One content of a file.
+struct Known {
+    bytes: Vec<u8>,
+    frames: Vec<Frame>,
 }
 
 impl Files {
@@ -185,14 +191,14 @@ impl Files {
             }
             let name = path.strip_prefix(root).unwrap_or(&path).to_owned();
             let known = self.known.entry(name).or_default();
-            if let Some((_, read)) = known.iter().find(|(content, _)| *content == bytes) {
-                frames.extend_from_slice(read);
+            if let Some(read) = known.iter().find(|read| read.bytes == bytes) {
+                frames.extend_from_slice(&read.frames);
                 continue;
             }
             let (read, is_torn) = read_frames(&path)?;
             self.torn += usize::from(is_torn);
             frames.extend_from_slice(&read);
-            known.push((bytes, read));
+            known.push(Known { bytes, frames: read });
         }
         Ok(frames)
     }
