@@ -4,7 +4,7 @@
 //! image later, under the feet of the next mount. So the image is reached through a filesystem of the lab's own, one for
 //! each time that it is plugged in: when that is cut off, every access fails from then on, as with a cable in the hand.
 
-use crate::faultfs::FaultFs;
+use crate::faultfs::{Fault, FaultFs, Injected};
 use crate::loops::{self, Loop, Pulled};
 use crate::{LabError, scene};
 use std::fs;
@@ -79,6 +79,12 @@ impl Disk {
     /// Its device file, while it is plugged in.
     pub fn node(&self) -> Option<PathBuf> {
         self.plugged.as_ref().map(|plugged| plugged.device.node())
+    }
+
+    /// From now on this is wrong with it, while it is plugged in: calls are those of whoever reads and writes its blocks.
+    /// `None` if it is not plugged in.
+    pub fn inject(&self, fault: Fault) -> Option<Injected> {
+        self.plugged.as_ref().map(|plugged| plugged.wire.inject(fault))
     }
 
     /// Pulls it: nothing can be read or written any more, and then the kernel tells that it is gone. How it went; `None` if

@@ -5,6 +5,7 @@
 
 mod adoption;
 mod eject;
+mod errors;
 mod set;
 
 use holdfast_tests::dice::Dice;
