@@ -8,6 +8,8 @@ use bench::{Bench, GROUP, USER, copy, mounts_below, recorder_can_write};
 use holdfast_tests::loops::{Loop, Mounted, run, world};
 use serde_json::Value;
 use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
@@ -338,6 +340,20 @@ fn what_the_recorder_requests_is_done_and_nothing_else() {
     );
     assert!(are_done());
     drop(open);
+
+    // Who only reads does not keep it, and nobody can write any more.
+    let read = File::open(bench.path_of(&volume).join("holdfast/open")).unwrap();
+    assert_eq!(
+        bench.helper(&["unmount", &volume]).code,
+        Some(1),
+        "a person did not say that it may be taken"
+    );
+    leave(&format!("unmount-{volume}"));
+    let answer = bench.helper(&["unmount", "--requested"]);
+    assert_eq!(answer.code, Some(0), "{}", answer.said);
+    assert!(are_done() && bench.is_unmounted());
+    let written = fs::OpenOptions::new().write(true).open(format!("/proc/self/fd/{}", read.as_raw_fd()));
+    assert_eq!(written.unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem);
 }
 
 #[test]

@@ -4,7 +4,9 @@ use crate::LARGE_RING;
 use crate::set::{self, RESUMED, Set};
 use holdfast_tests::disk::Disk;
 use holdfast_tests::loops::{Pulled, run, world};
-use std::fs;
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -113,4 +115,43 @@ fn a_recorder_goes_on_at_once_with_the_disk_that_is_still_mounted() {
         causes.retain(|cause| *cause != "starting");
         assert_eq!(causes, ["crashed", "stopped"], "{}: {:?}", camera.camera, camera.gaps);
     }
+}
+
+#[test]
+fn a_disk_on_which_somebody_reads_can_be_ejected_and_one_to_which_somebody_writes_cannot() {
+    let test = "a_disk_on_which_somebody_reads_can_be_ejected_and_one_to_which_somebody_writes_cannot";
+    let Some(folder) = world(&format!("eject::{test}")) else { return };
+    let cameras = set::cameras(1);
+    let mut disk = set::disk(&folder, "a", "HOLDFAST");
+    let mut set = Set::new(&folder, &cameras, LARGE_RING);
+    disk.plug().unwrap();
+    set.device.start().unwrap();
+    let volume = set.first_volume();
+    set.expect_footage(&volume, &Default::default());
+    let home = set.device.volumes().join(&volume).join("holdfast");
+
+    // Somebody looks at footage.
+    let reader = File::open(home.join("volume")).unwrap();
+    let known = set.device.footage(&volume, &cameras);
+    set.eject(&volume);
+    let writer = OpenOptions::new().write(true).open(format!("/proc/self/fd/{}", reader.as_raw_fd()));
+    let refused = writer.map(drop).map_err(|error| error.kind());
+    assert_eq!(refused, Err(ErrorKind::ReadOnlyFilesystem), "it can still be written to");
+    drop(reader);
+    disk.pull().unwrap();
+    disk.plug().unwrap();
+    set.expect_footage(&volume, &known);
+
+    // Somebody copies something to it: it stays, and is recorded to again.
+    let known = set.device.footage(&volume, &cameras);
+    let mut foreign = File::create(home.join("foreign")).unwrap();
+    foreign.write_all(b"still in memory").unwrap();
+    let said = set.device.ask(&["volume", "eject", &volume[..8]]).unwrap();
+    assert_eq!(said.code, Some(1), "{}{}", said.out, said.err);
+    assert!(!said.out.contains("safe to remove"), "{}", said.out);
+    drop(foreign);
+    set.expect_footage(&volume, &known);
+    let stopped = set.stop();
+    set.expect_no_reconnect();
+    set.expect_all_frames(&[&volume], stopped);
 }

@@ -78,7 +78,7 @@ pub fn run(helper: &Helper) -> Vec<VolumeError> {
 fn answer(helper: &Helper, request: Request) -> Result<(), VolumeError> {
     match request {
         Request::Unmount(volume) => {
-            unmount::run(helper, &volume.to_string(), unmount::Manner::Orderly).map(drop)
+            unmount::run(helper, &volume.to_string(), unmount::Manner::LetGo).map(drop)
         }
         Request::Mount(volume) => {
             let reports = DiskReport::all(&helper.reports());

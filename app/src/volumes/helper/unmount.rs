@@ -7,7 +7,7 @@ use crate::volumes::report::{DiskReport, Outcome};
 use holdfast_wire::cause::Fault;
 use holdfast_wire::ids::{Id128, VolumeId};
 use rustix::io::Errno;
-use rustix::mount::{UnmountFlags, unmount};
+use rustix::mount::{MountFlags, UnmountFlags, mount_remount, unmount};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 pub enum Manner {
     /// When nobody uses it any more; what is not written yet is written. A device that is gone is not waited for.
     Orderly,
+    /// The recorder has let go of it: the same, and who only reads there (a player, a shell that stands there) does not keep
+    /// it. It is made read-only first, so that not a byte can come behind what was synced.
+    LetGo,
     /// At once, whoever uses it.
     Lazy,
 }
@@ -108,6 +111,12 @@ pub(super) fn take_down(path: &Path, manner: Manner) -> Result<bool, VolumeError
             Ok(()) => was_mounted = true,
             // Somebody was quicker.
             Err(Errno::INVAL | Errno::NOENT) => break,
+            Err(Errno::BUSY) if manner == Manner::LetGo && make_read_only(path) => {
+                unmount(path, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW)
+                    .map_err(|errno| VolumeError::io("unmount", path, errno.into()))?;
+                log::info!("{} is still read by somebody, who finds nothing new there", path.display());
+                was_mounted = true;
+            }
             Err(Errno::BUSY) => {
                 let detail = "files on it are open; eject it, or say --lazy";
                 return Err(VolumeError::found(Fault::InUse, "unmount", path, detail));
@@ -123,6 +132,16 @@ pub(super) fn take_down(path: &Path, manner: Manner) -> Result<bool, VolumeError
             Ok(was_mounted)
         }
     }
+}
+
+/// Writes everything out and lets nobody write any more; the kernel refuses it while a file is open for writing. Whether it
+/// is so now.
+fn make_read_only(path: &Path) -> bool {
+    // An old filesystem driver takes the flags of the mount for new ones: the same as it was mounted with.
+    let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount_remount(path, flags | MountFlags::NOATIME | MountFlags::NOSYMFOLLOW, "")
+        .inspect_err(|errno| log::debug!("{} cannot be made read-only: {errno}", path.display()))
+        .is_ok()
 }
 
 /// Says in a disk's report that it is unmounted, or removes the report if the disk is gone.
