@@ -61,8 +61,9 @@ impl Disk {
         let whole = facts::whole_of(&device);
         let whole = whole.as_ref().unwrap_or(&device);
         let mut facts = facts::of(&device);
-        // Without udevd, or before it came to this device, its database knows nothing.
-        if facts.content.is_empty() && !device.is_initialized() {
+        // Without udevd, or before it came to what was put there a moment ago (formatted, or a card in its reader), its database
+        // knows nothing.
+        if facts.content.is_empty() {
             match blkid(&node) {
                 Ok(said) => complete(&mut facts, &said),
                 Err(error) => log::warn!("blkid cannot say what is on {}: {error}", node.display()),
