@@ -150,6 +150,7 @@ fn a_disk_of_another_device_is_refused_until_it_is_taken_over() {
         let arguments = ["volume"].iter().chain(arguments).chain(&more);
         run(holdfast_tests::recorder::binary().unwrap().to_str().unwrap(), arguments).unwrap();
     };
+    // At once: udevd may not have come to it yet.
     elsewhere(&["adopt", &node(&disk)]);
     elsewhere(&["unmount", &node(&disk)]);
     disk.pull().unwrap();

@@ -106,6 +106,8 @@ fn what_a_disk_failed_to_write_is_not_taken_for_durable_since_the_kernel_remembe
     }
     set.film(Duration::from_secs(2));
     let stopped = set.stop();
+    let errors = set.device.log().matches("cannot be used: input/output error").count();
+    assert!(errors > 0, "nothing failed, so nothing was proved: {}", set.device.log());
     set.expect_no_reconnect();
     set.expect_all_frames(&[&volume], stopped);
     let report = set.coverage(&volume);
