@@ -24,7 +24,7 @@ use crate::volumes::layout::{self, SegmentName};
 use crate::volumes::{Volume, VolumeError, sync_directory};
 use holdfast_core::event::Past;
 use holdfast_wire::cause::Cause;
-use holdfast_wire::ids::{BootId, Name};
+use holdfast_wire::ids::{BootId, Name, VolumeId};
 use holdfast_wire::ledger::{Ending, Gap, Record, Repaired, SegmentClosed, SegmentOpened};
 use holdfast_wire::time::{Span, Wall};
 use std::collections::BTreeMap;
@@ -93,7 +93,8 @@ pub fn recover(
     let (writer, ledger_bytes) = LedgerWriter::open_telling(volume.root(), now, &mut result.problems)?;
     result.repairs.ledger_bytes = ledger_bytes;
     let newest = writer.history().newest;
-    let mut work = Work { root: volume.root(), scanner, now, writer, newest, result };
+    let ids = std::iter::once(volume.id()).chain(volume.marker().formerly.iter().copied()).collect();
+    let mut work = Work { root: volume.root(), ids, scanner, now, writer, newest, result };
     work.finish_deletions();
     for opened in work.writer.history().open.values().cloned().collect::<Vec<_>>() {
         work.close(opened)?;
@@ -110,6 +111,8 @@ pub fn recover(
 
 struct Work<'a> {
     root: &'a Path,
+    /// Identities that its segments may carry.
+    ids: Vec<VolumeId>,
     scanner: &'a dyn SegmentScanner,
     now: Wall,
     writer: LedgerWriter,
@@ -227,12 +230,17 @@ impl Work<'_> {
         }
     }
 
-    /// Reads a segment and makes sure that it is the one that its name says, with footage in it.
+    /// Reads a segment and makes sure that it is of this volume and the one that its name says, with footage in it. One that
+    /// a person copied here from another disk is not entered, and nothing is cut from it.
     fn scan(&self, path: &Path, camera: &Name, sequence: u32) -> Result<SegmentFacts, ScanError> {
         let facts = self.scanner.scan(path)?;
         if (&facts.header.camera, facts.header.sequence) != (camera, sequence) {
             let text =
                 format!("its header names camera {}, number {}", facts.header.camera, facts.header.sequence);
+            return Err(ScanError::Unreadable(text));
+        }
+        if !self.ids.contains(&facts.header.volume) {
+            let text = format!("it was written to another volume ({})", facts.header.volume);
             return Err(ScanError::Unreadable(text));
         }
         if facts.frames == 0 { Err(ScanError::Nothing) } else { Ok(facts) }

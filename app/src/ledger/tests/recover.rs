@@ -8,6 +8,7 @@ use holdfast_core::event::Past;
 use holdfast_wire::cause::Cause;
 use holdfast_wire::ids::Id128;
 use holdfast_wire::ledger::{Ending, Gap, Record, Repaired, SegmentClosed};
+use holdfast_wire::segment::SegmentHeaderV1;
 use std::fs;
 
 fn started(id: u8, boot: u8, seconds: i64) -> Record {
@@ -187,6 +188,23 @@ fn a_segment_of_another_camera_under_this_name_is_not_attributed() {
         recovered.problems
     );
     assert!(path.exists());
+}
+
+#[test]
+fn segments_of_another_volume_are_not_entered_and_nothing_is_cut_from_them() {
+    let place = Place::new();
+    place.open();
+    place.write(&[started(1, 1, 0), open("a", 1, 0), closed("a", 1, 60, 60, 9, Ending::Cut)]);
+    let of_another = SegmentHeaderV1 { volume: Id128([7; 16]), ..header("a", 2, 60, 1, 1) };
+    let copied = place.segment(&of_another, &[(60, 120)]);
+    let mut content = fs::read(&copied).unwrap();
+    content.push(0xF5);
+    fs::write(&copied, &content).unwrap();
+    let recovered = place.recover();
+    assert_eq!(recovered.repairs, Repairs::default());
+    assert_eq!(recovered.next_sequence, 3, "its number is taken");
+    assert_eq!(fs::read(&copied).unwrap(), content);
+    assert!(recovered.problems[0].contains("was written to another volume"), "{:?}", recovered.problems);
 }
 
 #[test]
