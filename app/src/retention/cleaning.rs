@@ -273,6 +273,8 @@ impl Cleaning {
             self.space_asked = Some(now);
             self.cleaner.space(now, space().ok_or(SpaceUnknown));
             self.rate(now);
+            // New figures may ask for what the step before did not: it may have said to rest for a minute.
+            self.next_step = now;
         }
         let knows = self.go_on_protecting(moment.wall)?;
         // Until each day was listed once, the first head would list them all.

@@ -45,6 +45,20 @@ fn segments_go_in_the_order_of_their_numbers_whatever_their_days_are_called() {
 }
 
 #[test]
+fn space_that_falls_short_is_made_at_the_next_figures_and_not_when_ages_are_looked_at() {
+    let place = Place::new();
+    lay_all(&place, (0..29).map(|minute| minute * 60));
+    let mut world = World::open(place, 39 * LENGTH);
+    world.turns(30);
+    assert!(world.deleted_numbers().is_empty(), "a quarter is free");
+    world.cleaning.opened(&name("a"), at(29 * 60), 30);
+    lay(&world.place, &header("a", 30, 29 * 60, 1, 1), 60);
+    world.cleaning.closed(&name("a"), 30, LENGTH);
+    world.turns(5);
+    assert_eq!(world.deleted_numbers(), (1..=11).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_camera_that_is_no_longer_configured_is_cleaned_and_its_empty_directory_goes() {
     let place = Place::new();
     lay(&place, &header("old", 1, 0, 1, 1), 60);
