@@ -10,7 +10,7 @@ use holdfast_wire::ids::Name;
 use std::fs;
 use std::path::Path;
 
-/// The count of one camera. Protected segments are not in it.
+/// The count of one camera. Protected segments are not in it, nor are files that turned out not to be ours.
 #[derive(Debug)]
 pub(super) struct Census {
     /// The protections that it goes by, by their version; `None` before it began.
@@ -85,13 +85,13 @@ impl Census {
         self.before = self.before.map(|before| before.saturating_sub(bytes));
     }
 
-    /// Counts on until `enough` says so. True if nothing is left to count, or what is left could not be listed now.
+    /// Counts on until `enough` says so, without what `leaves_out` is true for. True if nothing is left to count, or what is left could not be listed now.
     pub fn go_on(
         &mut self,
         root: &Path,
         camera: &Name,
         now: Mono,
-        protects: impl Fn(Named) -> bool,
+        leaves_out: impl Fn(Named) -> bool,
         mut enough: impl FnMut() -> bool,
     ) -> Result<bool, Unlisted> {
         let Some(stream) = &mut self.left else { return Ok(true) };
@@ -104,7 +104,7 @@ impl Census {
             };
             stream.pass();
             self.position = Some(named.sequence);
-            if !protects(named)
+            if !leaves_out(named)
                 && let Ok(facts) = fs::symlink_metadata(listing::path(root, camera, named))
             {
                 self.counted = self.counted.saturating_add(facts.len());

@@ -230,8 +230,10 @@ impl DiskShelf {
                 let open = shelved.open.first_key_value().map(|(sequence, _)| *sequence);
                 shelved.census.begin(protections.version(), open, shelved.stream.again());
             }
-            let protects = |named: Named| protects(protection, &shelved.name, named.start);
-            match shelved.census.go_on(root, &shelved.name, *now, protects, &mut enough) {
+            let leaves_out = |named: Named| {
+                shelved.strange.contains(&named.sequence) || protects(protection, &shelved.name, named.start)
+            };
+            match shelved.census.go_on(root, &shelved.name, *now, leaves_out, &mut enough) {
                 Ok(true) => {}
                 Ok(false) => return false,
                 Err(unlisted) => said.extend(tell(unlisted)),

@@ -59,6 +59,23 @@ fn space_that_falls_short_is_made_at_the_next_figures_and_not_when_ages_are_look
 }
 
 #[test]
+fn what_is_not_ours_is_no_footage_however_often_it_is_counted() {
+    let place = Place::new();
+    drop(place.open());
+    let foreign = SegmentHeaderV1 { volume: Id128([7; 16]), ..header("a", 1, 90_000, 1, 1) };
+    lay(&place, &foreign, 60);
+    (2..=4).for_each(|number| {
+        drop(lay(&place, &header("a", number, 90_000 + 60 * i64::from(number), 1, 1), 60))
+    });
+    let mut world = World::aged(place, &["a"]);
+    world.minutes(15);
+    assert_eq!(world.cleaning.footage(), Some(3 * LENGTH), "it was looked at for its age");
+    world.protect(None, Span::new(at(90_240), at(90_260)));
+    world.turns(2);
+    assert_eq!(world.cleaning.footage(), Some(2 * LENGTH));
+}
+
+#[test]
 fn a_camera_that_is_no_longer_configured_is_cleaned_and_its_empty_directory_goes() {
     let place = Place::new();
     lay(&place, &header("old", 1, 0, 1, 1), 60);
