@@ -438,3 +438,19 @@ fn nothing_known_means_nothing_done() {
         world.pass_time(60);
     }
 }
+
+#[test]
+fn rounds_that_free_just_what_comes_in_meanwhile_are_not_taken_for_vain() {
+    let mut world = World::new(256 * MB, &[None]);
+    (0..50).for_each(|_| drop(world.put(0, 0, 4_400_000).end));
+    // A little less than what really comes: 4.4 MB in ten seconds, which a slow disk takes for each of its turns.
+    world.cleaner.rate(425_000);
+    for _ in 0..200 {
+        world.pass_time(10);
+        world.put(0, 0, 4_400_000);
+        world.turn();
+        // 25.5 MB are kept free; a turn's are missing when it begins.
+        assert!(world.volume.free() > 20 * MB, "{} bytes are free", world.volume.free());
+    }
+    assert!(world.log.len() > 150 && world.said.is_empty(), "{:?}", world.said);
+}

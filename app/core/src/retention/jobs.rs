@@ -277,8 +277,10 @@ impl Cleaner {
     /// Whether the round before has not made so much room as it should have: told once for each round.
     fn was_in_vain(&mut self, free: u64) -> bool {
         let Some(round) = self.round.take() else { return false };
-        let gained = round.freed.saturating_sub(self.comes_in(self.now.since(round.began)));
-        gained > 0 && free < round.free.saturating_add(gained / 4)
+        // What came in meanwhile is only known as a mean. Where a round frees no more than that, its burst alone must not
+        // look as if nothing had been freed: a quarter of what was freed is to be found beside it.
+        let came = self.comes_in(self.now.since(round.began));
+        round.freed > 0 && free.saturating_add(came) < round.free.saturating_add(round.freed / 4)
     }
 
     pub(super) fn comes_in(&self, time: Duration) -> u64 {
