@@ -447,12 +447,19 @@ fn rounds_that_free_just_what_comes_in_meanwhile_are_not_taken_for_vain() {
     });
     // A little less than what really comes: 4.4 MB in ten seconds, which a slow disk takes for each of its turns.
     world.cleaner.rate(425_000);
+    let (mut ahead, mut deleted) = (false, 0);
     for _ in 0..200 {
         world.pass_time(10);
-        world.put(0, 0, 4_400_000);
+        // The worst moment for a burst: just after a round of one segment. The turn after it brings nothing.
+        let parts = if ahead { 0 } else { 1 + usize::from(world.log.len() == 1) };
+        ahead = parts == 2;
+        deleted += world.log.drain(..).len();
+        (0..parts).for_each(|_| {
+            world.put(0, 0, 4_400_000);
+        });
         world.turn();
-        // 25.5 MB are kept free; a turn's are missing when it begins.
-        assert!(world.volume.free() > 20 * MB, "{} bytes are free", world.volume.free());
+        // 25.5 MB are kept free; two turns' are missing when it begins.
+        assert!(world.volume.free() > 16 * MB, "{} bytes are free", world.volume.free());
     }
-    assert!(world.log.len() > 150 && world.said.is_empty(), "{:?}", world.said);
+    assert!(deleted > 150 && world.said.is_empty(), "{:?}", world.said);
 }

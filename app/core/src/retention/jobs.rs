@@ -277,10 +277,13 @@ impl Cleaner {
     /// Whether the round before has not made so much room as it should have: told once for each round.
     fn was_in_vain(&mut self, free: u64) -> bool {
         let Some(round) = self.round.take() else { return false };
-        // What came in meanwhile is only known as a mean. Where a round frees no more than that, its burst alone must not
-        // look as if nothing had been freed: a quarter of what was freed is to be found beside it.
+        // What came in meanwhile is only known as a mean, and a disk that had been slow takes a burst. So only a round that
+        // freed twice as much can tell, by a quarter of it that should be found; where nothing helps, free space falls until
+        // one does.
         let came = self.comes_in(self.now.since(round.began));
-        round.freed > 0 && free.saturating_add(came) < round.free.saturating_add(round.freed / 4)
+        round.freed > 0
+            && came <= round.freed / 2
+            && free.saturating_add(came) < round.free.saturating_add(round.freed / 4)
     }
 
     pub(super) fn comes_in(&self, time: Duration) -> u64 {
