@@ -9,6 +9,7 @@ mod asked;
 mod cameras;
 mod say;
 mod slots;
+mod standing;
 mod volumes;
 
 use std::cell::RefCell;
@@ -36,6 +37,7 @@ use crate::volumes::disks::{DiskChange, Disks};
 use crate::writer::Report;
 use cameras::Cameras;
 use slots::Bystanders;
+use standing::Standing;
 use volumes::Volumes;
 
 /// How often figures of cameras and volumes are taken for the core and for people.
@@ -106,6 +108,7 @@ struct Shell {
     cameras: Cameras,
     volumes: Volumes,
     bystanders: Bystanders,
+    standing: Standing,
     view: View,
     timer: Option<glib::SourceId>,
     /// What the kernel said last of its clock; `None` before it was asked.
@@ -191,6 +194,7 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
         cameras: Cameras::new(config, outbox),
         volumes,
         bystanders: Bystanders::default(),
+        standing: Standing::default(),
         view: View::new(mode),
         timer: None,
         synchronised: None,
@@ -281,7 +285,8 @@ fn figures(shell: &Rc<RefCell<Shell>>) {
     }
     let mut this = shell.borrow_mut();
     let volumes = this.volumes.picture();
-    let picture = this.cameras.picture(volumes);
+    let alarms = this.standing.words(&this.cameras, &this.volumes);
+    let picture = this.cameras.picture(volumes, alarms);
     this.view.show(picture);
 }
 
@@ -292,8 +297,9 @@ impl Shell {
             Message::Event(event) => vec![event],
             Message::Disk(change) => self.volumes.disk_changed(change, &mut self.bystanders),
             Message::Control(request, reply) => {
+                let alarms = self.standing.words(&self.cameras, &self.volumes);
                 let (outcome, event) =
-                    asked::answer(request, &self.cameras, &self.volumes, self.bystanders.list());
+                    asked::answer(request, &self.cameras, &self.volumes, self.bystanders.list(), alarms);
                 // Who asked has gone; what was asked for is done all the same.
                 let _ = reply.send(outcome);
                 event.into_iter().collect()
@@ -343,10 +349,7 @@ impl Shell {
             }
             Effect::Account(volume, entry) => self.volumes.account(volume, entry),
             Effect::SetAnchor(anchor) => self.volumes.set_anchor(anchor),
-            Effect::Alarm(notice) => {
-                let title = say::alarm_title(&notice.key, &self.cameras, &self.volumes);
-                self.cameras.note_alarm(&notice, title);
-            }
+            Effect::Alarm(notice) => self.standing.note(&notice),
             Effect::Finished => self.main_loop.quit(),
         }
     }

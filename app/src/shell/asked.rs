@@ -29,10 +29,11 @@ pub(super) fn answer(
     cameras: &Cameras,
     volumes: &Volumes,
     left_alone: Vec<LeftAlone>,
+    alarms: Vec<String>,
 ) -> (Outcome, Option<Event>) {
     let known = |answer| (Outcome::Known(answer), None);
     match request {
-        Request::Status => known(Answer::Status(Box::new(status(cameras, volumes, left_alone)))),
+        Request::Status => known(Answer::Status(Box::new(status(cameras, volumes, left_alone, alarms)))),
         Request::Eject { volume } => match find(volumes, &volume) {
             Err(text) => known(refused(text)),
             Ok((index, part)) => match part.status {
@@ -179,7 +180,7 @@ fn list(asked: Vec<(String, Promise<Protections>)>) -> Answer {
     Answer::Protected { spans }
 }
 
-fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>) -> Status {
+fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>, alarms: Vec<String>) -> Status {
     let now = clock::now();
     Status {
         device: volumes.device().to_string(),
@@ -194,7 +195,7 @@ fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>) -> S
             .map(|(index, part)| volume(part, volumes.takes_footage(VolumeIndex(index))))
             .collect(),
         left_alone,
-        alarms: cameras.alarms(),
+        alarms,
     }
 }
 

@@ -1,9 +1,7 @@
 //! The loop's side of the cameras: their rings, their sessions, and what a person is shown of them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use holdfast_core::alarm::{AlarmNotice, AlarmState};
 use holdfast_core::effect::{CameraEffect, CameraStatus};
 use holdfast_core::event::{CameraEvent, Event, Failure, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, Transport};
@@ -21,7 +19,6 @@ pub(super) struct Cameras {
     parts: Vec<Part>,
     outbox: Outbox,
     started: Now,
-    alarms: HashSet<String>,
 }
 
 struct Part {
@@ -75,7 +72,7 @@ impl Cameras {
             status: CameraStatus::Connecting,
             tally: Tally::default(),
         });
-        Cameras { parts: parts.collect(), outbox, started: clock::now(), alarms: HashSet::new() }
+        Cameras { parts: parts.collect(), outbox, started: clock::now() }
     }
 
     /// The camera's name; `?` for an index that does not exist.
@@ -119,14 +116,6 @@ impl Cameras {
         }
     }
 
-    /// Keeps the list of alarms that a person should see.
-    pub fn note_alarm(&mut self, notice: &AlarmNotice, text: String) {
-        match notice.state {
-            AlarmState::Unacknowledged | AlarmState::Acknowledged => self.alarms.insert(text),
-            AlarmState::ReturnedUnacknowledged | AlarmState::Normal => self.alarms.remove(&text),
-        };
-    }
-
     /// The figures of every session and the drops of every ring, as events.
     pub fn figures(&self, anchor: Anchor) -> Vec<Event> {
         let mut events = Vec::new();
@@ -160,13 +149,6 @@ impl Cameras {
         self.started
     }
 
-    /// Alarms whose condition holds, in words.
-    pub fn alarms(&self) -> Vec<String> {
-        let mut alarms: Vec<String> = self.alarms.iter().cloned().collect();
-        alarms.sort_unstable();
-        alarms
-    }
-
     /// Every camera's figures, in the order of the configuration.
     pub fn figures_for_people(&self) -> impl Iterator<Item = Figures<'_>> {
         self.parts.iter().map(|part| Figures {
@@ -178,9 +160,8 @@ impl Cameras {
         })
     }
 
-    pub fn picture(&mut self, volumes: Vec<VolumeLine>) -> Picture {
+    pub fn picture(&mut self, volumes: Vec<VolumeLine>, alarms: Vec<String>) -> Picture {
         let (started, now) = (self.started, clock::now());
-        let alarms = self.alarms();
         Picture {
             cameras: self.parts.iter_mut().map(|part| part.line(started, now)).collect(),
             volumes,

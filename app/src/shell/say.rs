@@ -3,7 +3,7 @@
 
 mod alarms;
 
-pub(super) use alarms::{alarm_title, unfit};
+pub(super) use alarms::{alarm_line, unfit};
 
 use holdfast_core::effect::{
     CameraEffect, CameraStatus, Effect, Entry, Forecast, VolumeEffect, VolumeStatus,

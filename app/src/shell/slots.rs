@@ -21,15 +21,29 @@ use crate::volumes::helper::requests::Request as HelperRequest;
 
 /// Disks that are there and not used: what a person calls them, and why.
 #[derive(Debug, Default)]
-pub(super) struct Bystanders(BTreeMap<Label, String>);
+pub(super) struct Bystanders {
+    disks: BTreeMap<Label, String>,
+    /// Volumes for which no slot was free.
+    without_place: Vec<VolumeMount>,
+}
 
 impl Bystanders {
     /// For a person who asks.
     pub fn list(&self) -> Vec<LeftAlone> {
         let one =
             |(disk, reason): (&Label, &String)| LeftAlone { disk: disk.to_string(), reason: reason.clone() };
-        self.0.iter().map(one).collect()
+        self.disks.iter().map(one).collect()
     }
+}
+
+/// A volume that had found no slot is gone.
+fn left_without_place(id: VolumeId, bystanders: &mut Bystanders) -> Vec<Event> {
+    let Some(place) = bystanders.without_place.iter().position(|mount| mount.id == id) else {
+        return Vec::new();
+    };
+    let disk = bystanders.without_place.remove(place).label;
+    bystanders.disks.remove(&disk);
+    vec![Event::DiskGone { disk }]
 }
 
 /// A disk in a slot, as the helper told of it.
@@ -61,31 +75,49 @@ impl Volumes {
     pub fn disk_changed(&mut self, change: DiskChange, bystanders: &mut Bystanders) -> Vec<Event> {
         match change {
             DiskChange::Mounted(mount) => self.mounted(mount, bystanders),
-            DiskChange::Gone { id } => self.gone(id),
+            DiskChange::Gone { id } => {
+                let mut events = left_without_place(id, bystanders);
+                events.extend(self.gone(id));
+                // Its slot is free now for one that waited.
+                let waiting = std::mem::take(&mut bystanders.without_place);
+                for mount in waiting {
+                    if self.free_slot().is_some() {
+                        bystanders.disks.remove(&mount.label);
+                        events.push(Event::DiskGone { disk: mount.label.clone() });
+                        events.extend(self.mounted(mount, bystanders));
+                    } else {
+                        bystanders.without_place.push(mount);
+                    }
+                }
+                events
+            }
             DiskChange::LeftAlone { label, reason } => {
-                bystanders.0.insert(label.clone(), say::unfit(reason).to_owned());
+                bystanders.disks.insert(label.clone(), say::unfit(reason).to_owned());
                 vec![Event::DiskLeftAlone { disk: label, reason }]
             }
             DiskChange::Failed { label, volume: _, fault, text } => {
                 let reason = if text.is_empty() { fault.to_string() } else { text };
-                bystanders.0.insert(label.clone(), reason);
+                bystanders.disks.insert(label.clone(), reason);
                 vec![Event::DiskFailed { disk: label, fault }]
             }
             DiskChange::LeftGone { label } => {
-                bystanders.0.remove(&label);
+                bystanders.disks.remove(&label);
                 vec![Event::DiskGone { disk: label }]
             }
         }
     }
 
     fn mounted(&mut self, mount: VolumeMount, bystanders: &mut Bystanders) -> Vec<Event> {
-        let VolumeMount { id, path, name, label, filesystem, .. } = mount;
         let mut events = Vec::new();
-        let known = self.slot_of(id);
+        let known = self.slot_of(mount.id);
         let Some(volume) = known.or_else(|| self.free_slot()) else {
-            bystanders.0.insert(label.clone(), say::unfit(Unfit::NoPlace).to_owned());
-            return vec![Event::DiskLeftAlone { disk: label, reason: Unfit::NoPlace }];
+            let disk = mount.label.clone();
+            bystanders.disks.insert(disk.clone(), say::unfit(Unfit::NoPlace).to_owned());
+            bystanders.without_place.retain(|waiting| waiting.id != mount.id);
+            bystanders.without_place.push(mount);
+            return vec![Event::DiskLeftAlone { disk, reason: Unfit::NoPlace }];
         };
+        let VolumeMount { id, path, name, filesystem, .. } = mount;
         let Some(part) = self.parts.get_mut(usize::from(volume.0)) else { return Vec::new() };
         match part.disk.as_ref().map(|disk| (known.is_some(), disk.presence)) {
             None => {}

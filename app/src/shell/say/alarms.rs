@@ -104,7 +104,12 @@ const fn fault_code(fault: Fault) -> &'static str {
     }
 }
 
-/// An alarm in one line, with the name of what it concerns.
+/// An alarm in one line: what it concerns, and why.
+pub(in crate::shell) fn alarm_line(notice: &AlarmNotice, cameras: &Cameras, volumes: &Volumes) -> String {
+    alarm_title(&notice.key, cameras, volumes) + &detail(notice)
+}
+
+/// An alarm's title, with the name of what it concerns.
 pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> String {
     match key {
         AlarmKey::CameraLost(camera) => format!("camera {} does not record", cameras.name(*camera)),
@@ -231,15 +236,13 @@ const fn disk_hint(detail: &Detail) -> &'static str {
         Detail::Disk(Unfit::Blank | Unfit::Filesystem) => {
             ". Nothing is written to it. To record on it, make a filesystem on it (ext4, exFAT, f2fs or vfat) with the label HOLDFAST"
         }
-        Detail::Disk(
-            Unfit::Encrypted
-            | Unfit::Member
-            | Unfit::System
-            | Unfit::MountedElsewhere
-            | Unfit::TooSmall
-            | Unfit::ReadOnly
-            | Unfit::NoPlace,
-        )
+        Detail::Disk(Unfit::MountedElsewhere) => {
+            ". Nothing is written to it. Unmount it there, then plug it in again"
+        }
+        Detail::Disk(Unfit::TooSmall) => ". Nothing is written to it. Take one of 64 MiB at least",
+        Detail::Disk(Unfit::ReadOnly) => ". Look for a lock on its side, then plug it in again",
+        Detail::Disk(Unfit::NoPlace) => ". Take another one out, then plug it in again",
+        Detail::Disk(Unfit::Encrypted | Unfit::Member | Unfit::System)
         | Detail::None
         | Detail::Camera(_)
         | Detail::Volume(_)
@@ -307,15 +310,20 @@ pub(super) fn volume_hint(fault: Fault) -> &'static str {
         Fault::Denied => ". Let the recorder's user write to it",
         Fault::WrongIdentity => ". Another filesystem is mounted at this path; connect the right disk",
         Fault::InUse => ". Stop the other recorder that uses it",
-        Fault::Damaged => ". Run holdfast ledger rebuild on it",
+        Fault::Damaged => {
+            ". If its files can be read, run holdfast ledger rebuild on where it is mounted; if its filesystem is damaged, check it (fsck) or replace the disk"
+        }
         Fault::Foreign => {
             ". Its footage is not touched. If this device had another name, add that to formerly in [device]; to record on it all the same, run holdfast volume adopt"
         }
-        Fault::Duplicate => ". Take one of the two out, or run holdfast volume adopt on the copy",
+        Fault::Duplicate => {
+            ". Take one of the two out, or make the copy a volume of its own: holdfast volume adopt --new-identity"
+        }
         Fault::Copied => ". Run holdfast volume adopt on it, if it is to be recorded on",
         Fault::NotMounted => {
             ". Mount a disk there; for a plain directory write directory = instead of path = in the configuration"
         }
-        Fault::Other(_) | Fault::Again | Fault::Stale => "",
+        Fault::Again | Fault::Stale => ". It passes by itself as a rule; look at the disk if it does not",
+        Fault::Other(_) => ". Look at the kernel's log (dmesg); replace the disk if it happens again",
     }
 }
