@@ -373,8 +373,8 @@ impl Volumes {
     fn largest_file(&self, volume: VolumeIndex) -> Option<u64> {
         let part = self.part(volume)?;
         let told = part.disk.as_ref().and_then(|disk| disk.kind);
-        // A path of the configuration may be any filesystem's: the kernel is asked what is mounted there.
-        let filesystem = told.or_else(|| mounts::filesystem_at(part.place.as_ref()?.path()))?;
+        // A path of the configuration may be any filesystem's: the kernel is asked what it lies on.
+        let filesystem = told.or_else(|| mounts::filesystem_of(part.place.as_ref()?.path()))?;
         Some(filesystem.properties().largest_file).filter(|most| *most < u64::from(u32::MAX) + 1)
     }
 

@@ -68,9 +68,10 @@ pub struct MountTable {
     mounts: Vec<Mount>,
 }
 
-/// Which filesystem is mounted just at `path`; `None` if nothing is, or none that Holdfast knows.
-pub fn filesystem_at(path: &Path) -> Option<Filesystem> {
-    Filesystem::named(&MountTable::read().ok()?.at(path)?.filesystem)
+/// Which filesystem `path` lies on, mounted there or further up; `None` if it is none that Holdfast knows. The path is taken
+/// as it is written: to resolve a link could hang on a dead disk.
+pub fn filesystem_of(path: &Path) -> Option<Filesystem> {
+    Filesystem::named(&MountTable::read().ok()?.holding(path)?.filesystem)
 }
 
 impl MountTable {
@@ -93,6 +94,27 @@ impl MountTable {
     pub fn at(&self, path: &Path) -> Option<&Mount> {
         let stack = || self.mounts.iter().filter(move |mount| mount.path == path);
         stack().find(|mount| stack().all(|other| other.parent != mount.id || other.id == mount.id))
+    }
+
+    /// The mount that a path lies on, found as the kernel finds it: from the root down, at each step what is mounted on the
+    /// mount that was reached. So what lies hidden under another mount is never it. `path` is absolute and without links.
+    pub fn holding(&self, path: &Path) -> Option<&Mount> {
+        let mut reached = self.at(Path::new("/"))?;
+        let mut folders: Vec<&Path> = path.ancestors().collect();
+        folders.reverse();
+        for folder in folders {
+            let on = |below: &Mount| {
+                let on =
+                    |mount: &&Mount| mount.parent == below.id && mount.id != below.id && mount.path == folder;
+                self.mounts.iter().find(on)
+            };
+            // As often as mounts were stacked; the bound is for a table that was read while it changed.
+            for _ in 0..self.mounts.len() {
+                let Some(next) = on(reached) else { break };
+                reached = next;
+            }
+        }
+        Some(reached)
     }
 
     /// What shows directly below `folder`, by name: `folder/<name>`.
@@ -261,6 +283,33 @@ not a line of mountinfo
             assert_eq!(table.at(Path::new("/m/x")).map(|mount| mount.id), Some(59), "{lines}");
             let shown: Vec<u32> = table.below(Path::new("/m")).map(|mount| mount.id).collect();
             assert_eq!(shown, [59], "{lines}");
+        }
+    }
+
+    #[test]
+    fn a_path_lies_on_the_nearest_mount_above_it_that_is_not_hidden() {
+        let table = MountTable::parse(
+            b"1 0 8:1 / / rw - ext4 a rw\n2 1 8:2 / /m/stick rw - vfat b rw\n3 2 8:3 / /m/stick/deep rw - xfs c rw\n\
+              5 4 8:5 / /m/two rw - btrfs e rw\n4 1 8:4 / /m/two rw - exfat d rw\n\
+              6 1 8:6 / /n/inner rw - vfat f rw\n7 1 8:7 / /n rw - xfs g rw\n",
+        );
+        for (path, expected) in [
+            ("/m/stick", "vfat"),
+            ("/m/stick/videos/cameras", "vfat"),
+            ("/m/stick/deep/down", "xfs"),
+            ("/m/sticky", "ext4"),
+            ("/m", "ext4"),
+            ("/", "ext4"),
+            // Two were mounted at the same place.
+            ("/m/two/videos", "btrfs"),
+            // This one was mounted first, and another over the folder above it.
+            ("/n/inner/videos", "xfs"),
+        ] {
+            assert_eq!(
+                table.holding(Path::new(path)).map(|mount| &*mount.filesystem),
+                Some(expected),
+                "{path}"
+            );
         }
     }
 
