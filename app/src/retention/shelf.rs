@@ -26,7 +26,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// No segment lasts longer: twice the longest that can be configured.
+/// For ages a segment that no next one follows is taken to last so long: twice the longest that can be configured. One is
+/// cut only at a keyframe, so that it may last longer; its age is wrong then by what is nothing to days.
 const LONGEST: Duration = Duration::from_secs(1200);
 
 /// Strange files that are remembered by number, so that each is told once and read once: what is more is read again at
@@ -292,7 +293,8 @@ impl DiskShelf {
             match examine(&path, root, &shelved.name, named, ids, scanner.as_ref()) {
                 Ok((header, bytes)) => {
                     let ended = shelved.ended(root, named, &header, scanner.as_ref());
-                    let protected = is_protected(protection, &header, ended, &path, scanner.as_ref());
+                    let next = shelved.stream.ahead().next().map(camera::latest_start);
+                    let protected = is_protected(protection, &header, next, &path, scanner.as_ref());
                     let sequence = named.sequence;
                     let candidate = Candidate { sequence, ended, bytes, protected };
                     return Ok(Some(Head { day, candidate, start: header.start }));
@@ -465,18 +467,19 @@ fn examine(
     Ok((header, facts.len()))
 }
 
-/// Whether a protection reaches into a segment. Where its exact end decides, the file is read for it.
+/// Whether a protection reaches into a segment. Where its exact end decides, the file is read for it. `next`: when the
+/// one behind it had begun; without that a segment may be of any length, whatever was configured.
 fn is_protected(
     protection: &Protection,
     header: &SegmentHeaderV1,
-    ended: Option<Wall>,
+    next: Option<Wall>,
     path: &Path,
     scanner: &dyn SegmentScanner,
 ) -> bool {
     let Protection::Known(protections) = protection else { return true };
-    let latest = ended.filter(|_| header.clock_trusted).unwrap_or(header.start + LONGEST);
+    let next = next.filter(|next| header.clock_trusted && header.start < *next);
     let reach = |to| protections.reach(&header.camera, Span::new(header.start, to));
-    if !reach(latest) {
+    if !reach(next.unwrap_or(Wall(i64::MAX))) {
         return false;
     }
     if reach(header.start + Duration::from_micros(1)) {
