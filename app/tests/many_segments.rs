@@ -209,8 +209,14 @@ fn count(root: &Path) -> (u64, u32) {
         Volume::open(&Place::Directory { path: root.to_owned() }, &adoption, Knowledge::Unknown).unwrap();
     let (mut ledger, _) = LedgerWriter::open(root, Wall::from_secs(NOW)).unwrap();
     let cameras = CAMERAS.map(name);
-    let site =
-        Site { root, id: Id128([3; 16]), formerly: Vec::new(), cameras: &cameras, next_sequence: u32::MAX };
+    let site = Site {
+        root,
+        id: Id128([3; 16]),
+        formerly: Vec::new(),
+        cameras: &cameras,
+        next_sequence: u32::MAX,
+        check: &|| Ok(()),
+    };
     let moment = Moment { mono: Mono(1), wall: Wall::from_secs(NOW), trusted: true };
     let mut cleaning =
         Cleaning::open(site, Retention::default(), &ledger, Box::new(Mp4Scanner), moment).unwrap();

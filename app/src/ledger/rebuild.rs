@@ -122,7 +122,7 @@ pub fn rebuild(
             Err(error) => story.unread(&path, &error.full()),
         }
     }
-    story.carry_over_protections(root, now)?;
+    story.carry_over_protections(&lock, now)?;
     story.append(now, &Record::Rebuilt { at: now, segments: story.summary.segments })?;
     story.writer.sync()?;
     let Story { mut summary, cameras, identity, .. } = story;
@@ -212,10 +212,10 @@ impl Story {
     }
 
     /// Enters what is protected, so that the ledger can give back the list if that is damaged later.
-    fn carry_over_protections(&mut self, root: &Path, now: Wall) -> Result<(), VolumeError> {
+    fn carry_over_protections(&mut self, lock: &Lock, now: Wall) -> Result<(), VolumeError> {
         let mut problems = Vec::new();
-        let mut protection = Protection::open(root, false, &mut problems)?;
-        protection.go_on(root, now, || false, &mut problems)?;
+        let mut protection = Protection::open(lock.root(), false, &mut problems)?;
+        protection.go_on(lock.root(), now, &|| lock.check(), || false, &mut problems)?;
         self.summary.unread.append(&mut problems);
         let Protection::Known(protections) = protection else { return Ok(()) };
         protections.list().try_for_each(|one| self.append(one.at, &Record::Protected(one.clone())))

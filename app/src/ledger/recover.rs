@@ -8,6 +8,7 @@
 //! | found | done |
 //! |---|---|
 //! | deleted segment, file still there | removed: its record was written first, so that the power cut came between |
+//! | the same, but a protection reaches it, or the list cannot be read | left as it is, told as a problem |
 //! | open segment with footage | torn bytes cut, closed as [`Ending::Recovered`] |
 //! | open segment without footage | removed (the ledger proves that it is ours), closed with 0 frames |
 //! | open segment, file gone | closed with 0 frames, told as a problem |
@@ -20,12 +21,13 @@
 use super::facts::{ScanError, SegmentFacts, SegmentScanner};
 use super::history::CameraHistory;
 use super::{LedgerWriter, walk};
+use crate::retention::protection::{self, Protections};
 use crate::volumes::layout::{self, SegmentName};
 use crate::volumes::{Volume, VolumeError, sync_directory};
 use holdfast_core::event::Past;
 use holdfast_wire::cause::Cause;
 use holdfast_wire::ids::{BootId, Name, VolumeId};
-use holdfast_wire::ledger::{Ending, Gap, Record, Repaired, SegmentClosed, SegmentOpened};
+use holdfast_wire::ledger::{Ending, Gap, Record, Repaired, SegmentClosed, SegmentDeleted, SegmentOpened};
 use holdfast_wire::time::{Span, Wall};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -122,11 +124,24 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Removes what the ledger calls deleted and a power cut, or a disk that failed, had left in its place.
+    /// Removes what the ledger calls deleted and a power cut, or a disk that failed, had left in its place. Not what
+    /// somebody has protected since: the answer was yes.
     fn finish_deletions(&mut self) {
+        let mut protections = None;
         for deleted in self.writer.history().deleted.clone() {
             let path = layout::segment(self.root, &deleted.camera, deleted.start, deleted.sequence);
             if !fs::symlink_metadata(&path).is_ok_and(|facts| facts.is_file()) {
+                continue;
+            }
+            let protections = protections.get_or_insert_with(|| protection::read(self.root));
+            let why = match protections {
+                Ok(Some(protections)) => {
+                    self.protects(protections, &deleted, &path).then_some("it is protected")
+                }
+                Ok(None) | Err(_) => Some("what is protected is not known before the list was made anew"),
+            };
+            if let Some(why) = why {
+                self.problem(&path, &format!("is deleted in the ledger, but stays: {why}"));
                 continue;
             }
             match remove(&path) {
@@ -134,6 +149,12 @@ impl Work<'_> {
                 Err(error) => self.problem(&path, &format!("is deleted in the ledger, but stays: {error}")),
             }
         }
+    }
+
+    /// Whether a protection reaches into this file. What cannot be read may reach as far as anything does.
+    fn protects(&self, protections: &Protections, deleted: &SegmentDeleted, path: &Path) -> bool {
+        let reach = |to| protections.reach(&deleted.camera, Span::new(deleted.start, to));
+        reach(Wall(i64::MAX)) && self.scanner.scan(path).map_or(true, |facts| reach(facts.end))
     }
 
     /// Brings a segment that the ledger calls open to its end.

@@ -1,5 +1,6 @@
 //! A turn of cleaning: the core's steps carried out, a few at a time, so that footage is written in between.
 
+use super::Check;
 use super::protection::{ProtectError, Protection, Protections, Wish};
 use super::reserve::{self, Reserve};
 use super::shelf::{Ages, DiskShelf, Given};
@@ -114,9 +115,8 @@ pub type Tell<'a> = &'a mut dyn FnMut(VolumeEvent);
 pub struct Work<'a> {
     /// The volume's ledger.
     pub ledger: &'a mut LedgerWriter,
-    /// Whether the volume is still the one that was opened, and still ours to change: asked before each file is removed,
-    /// since the call before may have hung for an hour, and another disk be mounted there since.
-    pub check: &'a dyn Fn() -> Result<(), VolumeError>,
+    /// Asked before each change.
+    pub check: Check<'a>,
     /// Hears what was deleted.
     pub tell: Tell<'a>,
 }
@@ -133,6 +133,8 @@ pub struct Site<'a> {
     pub cameras: &'a [Name],
     /// The number that its next segment will have.
     pub next_sequence: u32,
+    /// Asked before each change.
+    pub check: Check<'a>,
 }
 
 /// Cleaning of one open volume.
@@ -168,7 +170,7 @@ impl Cleaning {
         scanner: Box<dyn SegmentScanner + Send>,
         now: Moment,
     ) -> Result<Self, VolumeError> {
-        let Site { root, id, formerly, cameras, next_sequence } = site;
+        let Site { root, id, formerly, cameras, next_sequence, check } = site;
         let ids = std::iter::once(id).chain(formerly).collect();
         let mut said = Vec::new();
         let is_new = ledger.history().is_new();
@@ -180,7 +182,7 @@ impl Cleaning {
         let mut cleaner = Cleaner::new(retention.rules);
         ledger.history().steps().for_each(|(at, by_micros)| cleaner.stepped(at, by_micros));
         let reserve = reserve::look(root)?;
-        if reserve == Reserve::GivenUp && !has_room(root)? {
+        if reserve == Reserve::GivenUp && !has_room(root, check)? {
             cleaner.full(now.mono, wanted(root));
         }
         let mut cleaning = Cleaning {
@@ -197,9 +199,9 @@ impl Cleaning {
         };
         if !cleaning.cleaner.is_full() {
             if is_new && let Protection::Known(protections) = &cleaning.shelf.protection {
-                protections.write(root, now.wall)?;
+                protections.write(root, now.wall, check)?;
             }
-            cleaning.keep_reserve()?;
+            cleaning.keep_reserve(check)?;
         }
         Ok(cleaning)
     }
@@ -221,7 +223,7 @@ impl Cleaning {
         while begun.elapsed() < EMERGENCY {
             let moment = now();
             self.shelf.set_now(moment.mono);
-            if !self.go_on_protecting(moment.wall)? {
+            if !self.go_on_protecting(moment.wall, work.check)? {
                 continue;
             }
             let planned = self.plan(moment, FULL_BATCH, work.tell);
@@ -233,12 +235,11 @@ impl Cleaning {
             if self.cleaner.is_full() {
                 continue;
             }
-            (work.check)()?;
-            if has_room(&self.root)? {
+            if has_room(&self.root, work.check)? {
                 self.cleaner.written();
                 self.memory.set(None);
                 self.say();
-                return self.keep_reserve();
+                return self.keep_reserve(work.check);
             }
             // Where it was in vain before, one trial is enough to see whether that has changed.
             if vain.is_some() {
@@ -276,14 +277,14 @@ impl Cleaning {
             // New figures may ask for what the step before did not: it may have said to rest for a minute.
             self.next_step = now;
         }
-        let knows = self.go_on_protecting(moment.wall)?;
+        let knows = self.go_on_protecting(moment.wall, work.check)?;
         // Until each day was listed once, the first head would list them all.
         if knows && self.shelf.list(slice()) && now >= self.next_step {
             let planned = self.plan(moment, BATCH, work.tell);
             if !planned.is_empty() {
                 self.delete(planned, moment.wall, work)?;
                 if self.reserve != Reserve::Kept {
-                    self.keep_reserve()?;
+                    self.keep_reserve(work.check)?;
                 }
                 self.say();
                 return Ok(());
@@ -311,8 +312,14 @@ impl Cleaning {
     }
 
     /// Protects what is wished, durably, and gives back its number. See [`Protections::protect`].
-    pub fn protect(&mut self, wish: Wish, at: Wall, ledger: &mut LedgerWriter) -> Result<u32, ProtectError> {
-        let number = self.shelf.protection.known()?.protect(&self.root, ledger, wish, at);
+    pub fn protect(
+        &mut self,
+        wish: Wish,
+        at: Wall,
+        ledger: &mut LedgerWriter,
+        check: Check,
+    ) -> Result<u32, ProtectError> {
+        let number = self.shelf.protection.known()?.protect(&self.root, ledger, wish, at, check);
         self.shelf.protections_changed();
         number
     }
@@ -323,8 +330,9 @@ impl Cleaning {
         number: u32,
         at: Wall,
         ledger: &mut LedgerWriter,
+        check: Check,
     ) -> Result<(), ProtectError> {
-        let done = self.shelf.protection.known()?.unprotect(&self.root, ledger, number, at);
+        let done = self.shelf.protection.known()?.unprotect(&self.root, ledger, number, at, check);
         self.shelf.protections_changed();
         done
     }
@@ -340,12 +348,12 @@ impl Cleaning {
     }
 
     /// Goes on making the list of protections anew, if that is under way. True once it is known.
-    fn go_on_protecting(&mut self, at: Wall) -> Result<bool, VolumeError> {
+    fn go_on_protecting(&mut self, at: Wall, check: Check) -> Result<bool, VolumeError> {
         let DiskShelf { protection, said, .. } = &mut self.shelf;
         if protection.is_known() {
             return Ok(true);
         }
-        let known = protection.go_on(&self.root, at, slice(), said)?;
+        let known = protection.go_on(&self.root, at, check, slice(), said)?;
         if known {
             self.shelf.protections_changed();
         }
@@ -398,7 +406,7 @@ impl Cleaning {
             }
         }
         self.shelf.answered(&gone);
-        self.tidy(&gone)?;
+        self.tidy(&gone, work.check)?;
         for (rule, (segments, bytes)) in told {
             (work.tell)(VolumeEvent::Deleted { rule, segments, bytes });
         }
@@ -406,10 +414,11 @@ impl Cleaning {
     }
 
     /// Makes the deletions durable, and removes the directories that they emptied.
-    fn tidy(&mut self, gone: &[Given]) -> Result<(), VolumeError> {
+    fn tidy(&mut self, gone: &[Given], check: Check) -> Result<(), VolumeError> {
         let days: BTreeSet<_> = gone.iter().map(|given| (given.camera, given.day, &given.name)).collect();
         for (camera, day, name) in days {
             let directory = layout::day(&self.root, name, day);
+            check()?;
             // One that is not empty stays, and says so.
             if fs::remove_dir(&directory).is_err() {
                 sync_directory(&directory)?;
@@ -418,6 +427,7 @@ impl Cleaning {
             self.removed = true;
             self.shelf.day_removed(camera, day);
             let above = layout::camera(&self.root, name);
+            check()?;
             if !self.shelf.is_configured(camera) && fs::remove_dir(&above).is_ok() {
                 sync_directory(&layout::home(&self.root))?;
             } else {
@@ -427,8 +437,8 @@ impl Cleaning {
         Ok(())
     }
 
-    fn keep_reserve(&mut self) -> Result<(), VolumeError> {
-        self.reserve = if reserve::keep(&self.root)? { Reserve::Kept } else { Reserve::GivenUp };
+    fn keep_reserve(&mut self, check: Check) -> Result<(), VolumeError> {
+        self.reserve = if reserve::keep(&self.root, check)? { Reserve::Kept } else { Reserve::GivenUp };
         Ok(())
     }
 
@@ -491,8 +501,8 @@ fn wanted(root: &Path) -> u64 {
 }
 
 /// Whether a volume that was full has room, by writing to it.
-fn has_room(root: &Path) -> Result<bool, VolumeError> {
-    reserve::probe(root, reserve::SIZE + PROBE.min(wanted(root) / 2))
+fn has_room(root: &Path, check: Check) -> Result<bool, VolumeError> {
+    reserve::probe(root, reserve::SIZE + PROBE.min(wanted(root) / 2), check)
 }
 
 /// True once a slice of a turn is over.

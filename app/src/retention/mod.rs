@@ -26,6 +26,12 @@ pub mod protection;
 pub mod reserve;
 pub mod shelf;
 
+use crate::volumes::VolumeError;
+
+/// Whether the volume is still the one that was opened, and still ours to change. Asked right before whatever changes
+/// it by a path: the call before may have hung for an hour, and another disk be mounted there since.
+pub type Check<'a> = &'a dyn Fn() -> Result<(), VolumeError>;
+
 pub use cleaning::{Cleaning, Memory, Moment, Retention};
 pub use protection::{Archive, ProtectError, Protection, Protections, Wish};
 pub use shelf::Ages;

@@ -8,6 +8,7 @@
 //! and in the file, in this order; one that is taken back leaves the file first. So what only one of the two has
 //! was answered to nobody, and a file made anew protects rather too much than too little.
 
+use super::Check;
 use crate::ledger::LedgerWriter;
 use crate::ledger::read::{Months, Problem};
 use crate::volumes::{Lock, VolumeError, layout, sync_directory};
@@ -133,13 +134,14 @@ impl Protections {
     }
 
     /// Protects what is wished, durably in the ledger and in the file, and gives back its number. `root` is that of a
-    /// volume whose lock the caller holds.
+    /// volume whose lock the caller holds; `check`: see [`Check`].
     pub fn protect(
         &mut self,
         root: &Path,
         ledger: &mut LedgerWriter,
         wish: Wish,
         at: Wall,
+        check: Check,
     ) -> Result<u32, ProtectError> {
         let Wish { camera, span, note } = wish;
         if span.is_empty() {
@@ -154,7 +156,7 @@ impl Protections {
         ledger.sync()?;
         let mut new = self.clone();
         new.take(record);
-        new.write(root, at)?;
+        new.write(root, at, check)?;
         *self = new;
         Ok(number)
     }
@@ -166,6 +168,7 @@ impl Protections {
         ledger: &mut LedgerWriter,
         number: u32,
         at: Wall,
+        check: Check,
     ) -> Result<(), ProtectError> {
         if !self.by_number.contains_key(&number) {
             return Err(ProtectError::NoSuch { number });
@@ -173,14 +176,14 @@ impl Protections {
         let record = Record::Unprotected { at, number };
         let mut new = self.clone();
         new.take(record.clone());
-        new.write(root, at)?;
+        new.write(root, at, check)?;
         *self = new;
         ledger.append(at, &record)?;
         Ok(ledger.sync()?)
     }
 
     /// Puts the file in place so that a power cut leaves the old one or the new one.
-    pub fn write(&self, root: &Path, at: Wall) -> Result<(), VolumeError> {
+    pub fn write(&self, root: &Path, at: Wall, check: Check) -> Result<(), VolumeError> {
         let place = path(root);
         let mut bytes = Vec::new();
         let mut add = |record: &Record| {
@@ -199,11 +202,13 @@ impl Protections {
             add(&Record::Unprotected { at, number: self.highest })?;
         }
         let temporary = place.with_extension("tmp");
+        check()?;
         let written = File::create(&temporary).and_then(|mut file| {
             file.write_all(&bytes)?;
             file.sync_all()
         });
         written.map_err(|error| VolumeError::io("write", &temporary, error))?;
+        check()?;
         fs::rename(&temporary, &place).map_err(|error| VolumeError::io("rename to", &place, error))?;
         sync_directory(&layout::home(root))
     }
@@ -257,6 +262,7 @@ impl Protection {
         &mut self,
         root: &Path,
         at: Wall,
+        check: Check,
         mut enough: impl FnMut() -> bool,
         problems: &mut Vec<String>,
     ) -> Result<bool, VolumeError> {
@@ -274,7 +280,7 @@ impl Protection {
             }
         }
         let found = std::mem::take(found);
-        found.write(root, at)?;
+        found.write(root, at, check)?;
         if *damaged {
             problems.push(format!("{}: was made anew from the ledger", path(root).display()));
         }
@@ -316,7 +322,7 @@ impl Archive {
         let lock = Lock::take(root, false)?;
         let (ledger, _) = LedgerWriter::open(root, now)?;
         let mut protection = Protection::open(root, ledger.history().is_new(), problems)?;
-        protection.go_on(root, now, || false, problems)?;
+        protection.go_on(root, now, &|| lock.check(), || false, problems)?;
         let protections = match protection {
             Protection::Known(protections) => protections,
             // It was read to its end just now.
@@ -328,13 +334,13 @@ impl Archive {
     /// See [`Protections::protect`].
     pub fn protect(&mut self, wish: Wish, now: Wall) -> Result<u32, ProtectError> {
         self.lock.check()?;
-        self.protections.protect(self.lock.root(), &mut self.ledger, wish, now)
+        self.protections.protect(self.lock.root(), &mut self.ledger, wish, now, &|| self.lock.check())
     }
 
     /// See [`Protections::unprotect`].
     pub fn unprotect(&mut self, number: u32, now: Wall) -> Result<(), ProtectError> {
         self.lock.check()?;
-        self.protections.unprotect(self.lock.root(), &mut self.ledger, number, now)
+        self.protections.unprotect(self.lock.root(), &mut self.ledger, number, now, &|| self.lock.check())
     }
 
     /// All, in the order of their numbers.

@@ -5,6 +5,7 @@
 //! empty reserve says to whoever opens the volume next that it was full, whatever statvfs claims (a quota is not
 //! in its figures), until a [`probe`] of real bytes succeeds.
 
+use super::Check;
 use crate::volumes::{VolumeError, layout, sync_directory};
 use holdfast_wire::cause::Fault;
 use std::fs::{self, File, OpenOptions};
@@ -36,20 +37,20 @@ pub fn look(root: &Path) -> Result<Reserve, VolumeError> {
     }
 }
 
-/// Makes the reserve, if there is room for it; else it stays given up. True if it is there now. The caller has made sure
-/// that the volume is the one that it opened.
-pub fn keep(root: &Path) -> Result<bool, VolumeError> {
-    fill(root, SIZE)
+/// Makes the reserve, if there is room for it; else it stays given up. True if it is there now.
+pub fn keep(root: &Path, check: Check) -> Result<bool, VolumeError> {
+    fill(root, SIZE, check)
 }
 
 /// Whether `bytes` more can really be written now: they are written, synced, and given back. Leaves the reserve given up.
-pub fn probe(root: &Path, bytes: u64) -> Result<bool, VolumeError> {
-    let fits = fill(root, bytes)?;
+pub fn probe(root: &Path, bytes: u64, check: Check) -> Result<bool, VolumeError> {
+    let fits = fill(root, bytes, check)?;
+    check()?;
     give_up(root)?;
     Ok(fits)
 }
 
-/// Gives the reserve up, durably.
+/// Gives the reserve up, durably. The caller has made sure that the volume is the one that it opened.
 pub fn give_up(root: &Path) -> Result<(), VolumeError> {
     let path = path(root);
     let cut = OpenOptions::new().write(true).create(true).truncate(true).open(&path);
@@ -57,9 +58,10 @@ pub fn give_up(root: &Path) -> Result<(), VolumeError> {
 }
 
 /// Fills the file with so many bytes that no filesystem can store in fewer. False, and it is empty, if they do not fit.
-fn fill(root: &Path, bytes: u64) -> Result<bool, VolumeError> {
+fn fill(root: &Path, bytes: u64, check: Check) -> Result<bool, VolumeError> {
     let path = path(root);
     let is_new = !path.exists();
+    check()?;
     let file = OpenOptions::new().write(true).create(true).truncate(true).open(&path);
     let written = file.and_then(|file| write(file, bytes));
     match written {
@@ -68,6 +70,7 @@ fn fill(root: &Path, bytes: u64) -> Result<bool, VolumeError> {
         Err(error) => {
             let error = VolumeError::io("write", &path, error);
             if matches!(error.fault, Fault::NoSpace | Fault::Quota) {
+                check()?;
                 // It may be that not even its name fits.
                 return give_up(root).map(|()| false).or(Ok(false));
             }

@@ -21,6 +21,7 @@ use crate::host::clock::Clock;
 use crate::host::message_ids as ids;
 use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
+use crate::retention::Check;
 use crate::retention::cleaning::{self, Tell, Work};
 use crate::retention::{Cleaning, Moment};
 use crate::volumes::{Adoption, Identity, Volume, VolumeError, layout};
@@ -85,6 +86,7 @@ impl Disk {
             formerly: volume.marker().formerly.to_vec(),
             cameras: &job.cameras,
             next_sequence: found.next_sequence,
+            check: &|| pulse.during(|| volume.check()),
         };
         let now = || moment(&job.clock, job.anchor);
         let retention = job.retention;
@@ -247,9 +249,10 @@ impl Disk {
         moment(&self.clock, anchor)
     }
 
-    /// What cleaning knows and protects, with the ledger that its changes go to.
-    pub fn cleaning(&mut self) -> (&mut Cleaning, &mut LedgerWriter) {
-        (&mut self.cleaning, &mut self.ledger)
+    /// Does something to what cleaning knows and protects, with the ledger that its changes go to.
+    pub fn cleaning<T>(&mut self, change: impl FnOnce(&mut Cleaning, &mut LedgerWriter, Check) -> T) -> T {
+        let Disk { volume, cleaning, ledger, pulse, .. } = self;
+        change(cleaning, ledger, &|| pulse.during(|| volume.check()))
     }
 
     /// What an error in use asks for before the volume is let go.

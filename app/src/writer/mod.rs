@@ -44,7 +44,7 @@ use holdfast_wire::segment::Missing;
 
 use crate::host::clock::Clock;
 use crate::ledger::LedgerWriter;
-use crate::retention::{Cleaning, ProtectError, Protections, Retention, Wish};
+use crate::retention::{Check, Cleaning, ProtectError, Protections, Retention, Wish};
 use crate::ring::Ring;
 use crate::volumes::{Claimant, InUse, Knowledge, Place, VolumeError};
 pub use complaints::Complaints;
@@ -133,7 +133,7 @@ enum Command {
 }
 
 /// Something to do about the protections of an open volume. It answers by itself.
-type Protecting = Box<dyn FnOnce(&mut Cleaning, &mut LedgerWriter, Wall) + Send>;
+type Protecting = Box<dyn FnOnce(&mut Cleaning, &mut LedgerWriter, Wall, Check) + Send>;
 
 /// The loop's end of a writer.
 pub struct VolumeWriter {
@@ -216,19 +216,19 @@ impl VolumeWriter {
     /// Protects footage on the volume; `answer` is called on the writer's thread, with the number to take it back by, once it
     /// is durable. It is dropped uncalled if the writer ends before.
     pub fn protect(&self, wish: Wish, answer: impl FnOnce(Result<u32, ProtectError>) + Send + 'static) {
-        self.tell(Command::Protect(Box::new(move |cleaning, ledger, at| {
-            answer(cleaning.protect(wish, at, ledger));
+        self.tell(Command::Protect(Box::new(move |cleaning, ledger, at, check| {
+            answer(cleaning.protect(wish, at, ledger, check));
         })));
     }
     /// Takes a protection back; answered as [`VolumeWriter::protect`] is.
     pub fn unprotect(&self, number: u32, answer: impl FnOnce(Result<(), ProtectError>) + Send + 'static) {
-        self.tell(Command::Protect(Box::new(move |cleaning, ledger, at| {
-            answer(cleaning.unprotect(number, at, ledger));
+        self.tell(Command::Protect(Box::new(move |cleaning, ledger, at, check| {
+            answer(cleaning.unprotect(number, at, ledger, check));
         })));
     }
     /// Asks for the protections of the volume; answered as [`VolumeWriter::protect`] is.
     pub fn protections(&self, answer: impl FnOnce(Result<Protections, ProtectError>) + Send + 'static) {
-        self.tell(Command::Protect(Box::new(move |cleaning, _, _| {
+        self.tell(Command::Protect(Box::new(move |cleaning, _, _, _| {
             answer(cleaning.protections().cloned());
         })));
     }
@@ -356,8 +356,7 @@ impl Worker {
                     Command::Protect(protecting) => {
                         disk.check()?;
                         let at = disk.moment(self.anchor).wall;
-                        let (cleaning, ledger) = disk.cleaning();
-                        protecting(cleaning, ledger, at);
+                        disk.cleaning(|cleaning, ledger, check| protecting(cleaning, ledger, at, check));
                     }
                 }
             }

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::ledger::recover::recover;
+use crate::retention::Protections;
 use crate::volumes::VolumeError;
 use holdfast_core::retention::Rule;
 use holdfast_wire::cause::Fault;
+use holdfast_wire::ledger::Protected;
 use proptest::prelude::*;
 use std::os::unix::fs::symlink;
 
@@ -211,6 +213,7 @@ fn a_power_cut_between_record_and_file_is_finished_at_the_next_opening() {
             })
         };
         place.write(&[gone(1), gone(2), gone(3)]);
+        Protections::default().write(place.root(), at(0), &|| Ok(())).unwrap();
         for number in 1..=removed {
             fs::remove_file(place.path("a", u32::try_from(number).unwrap(), (number as i64 - 1) * 60))
                 .unwrap();
@@ -289,4 +292,110 @@ proptest! {
         // The policy keeps half of what it might delete; what it must reach is its own tests' affair.
         prop_assert!(total - used >= total / 4 || may_go.count() as u64 * LENGTH <= total / 2);
     }
+}
+
+#[test]
+fn a_deletion_that_did_not_happen_is_not_finished_on_what_was_protected_since() {
+    // Camera, and from where to where; whether that keeps a segment of camera `a` from 60 to 120.
+    let table = [
+        (None, 0, 1000, true),
+        (Some("a"), 119, 130, true),
+        (Some("a"), 120, 1000, false),
+        (Some("a"), 0, 60, false),
+        (Some("b"), 0, 1000, false),
+    ];
+    let deleted = |place: &Place| {
+        drop(place.open());
+        place.write(&[Record::SessionStarted(crate::ledger::tests::fake::session(1, 1, 0))]);
+        lay(place, &header("a", 1, 60, 1, 1), 60);
+        place.write(&crate::ledger::tests::fake::whole(place, "a", 1, 60));
+        let (camera, rule) = (name("a"), Rule::Space);
+        let record = SegmentDeleted { at: at(0), sequence: 1, camera, start: at(60), bytes: LENGTH, rule };
+        place.write(&[Record::SegmentDeleted(record)]);
+    };
+    for (camera, from, to, kept) in table {
+        let place = Place::new();
+        deleted(&place);
+        let mut protections = Protections::default();
+        let (camera, span) = (camera.map(name), Span::new(at(from), at(to)));
+        let note = heapless::String::new();
+        protections.take(Record::Protected(Protected { at: at(0), number: 1, camera, span, note }));
+        protections.write(place.root(), at(0), &|| Ok(())).unwrap();
+        let (_, recovered) = recover(&place.open(), &Fake, at(2000), Id128([2; 16])).unwrap();
+        assert_eq!(place.path("a", 1, 60).exists(), kept, "protected from {from} to {to}");
+        assert_eq!(recovered.problems.len(), usize::from(kept), "{:?}", recovered.problems);
+    }
+    // Without a list nobody knows.
+    for list in [None, Some("damaged")] {
+        let place = Place::new();
+        deleted(&place);
+        if let Some(list) = list {
+            fs::write(layout::protected(place.root()), list).unwrap();
+        }
+        let (_, recovered) = recover(&place.open(), &Fake, at(2000), Id128([2; 16])).unwrap();
+        assert!(place.path("a", 1, 60).exists(), "{list:?}");
+        assert_eq!(recovered.problems.len(), 1, "{:?}", recovered.problems);
+    }
+}
+
+/// A writer that was given up while a call hung, and another disk in its place when the call comes back.
+#[test]
+fn nothing_is_changed_by_path_once_the_volume_is_another_whichever_call_had_hung() {
+    let lost = |root: &Path| VolumeError::found(Fault::WrongIdentity, "go on with", root, "");
+    // How many looks each change gets before the volume is another; `None`: the change needs no more.
+    let change = |wanted: &dyn Fn(&mut World, crate::retention::Check) -> bool, looks: usize| {
+        let place = Place::new();
+        lay_all(&place, [0]);
+        let retention = Retention { rules: rules(), ages: ages(&[("a", 1)]), ..Retention::default() };
+        let mut world = World::open_with(place, 1 << 40, retention, &["b"]);
+        let hers = tempfile::tempdir().unwrap();
+        fs::create_dir_all(layout::day(hers.path(), &name("a"), layout::Day::of(at(0)))).unwrap();
+        fs::write(layout::protected(hers.path()), "hers").unwrap();
+        let root = world.root().to_owned();
+        let away = root.with_extension("away");
+        let left = std::cell::Cell::new(looks);
+        let done = wanted(&mut world, &|| {
+            if left.get() == 0 {
+                if !away.exists() {
+                    fs::rename(layout::home(&root), &away).unwrap();
+                    fs::rename(layout::home(hers.path()), layout::home(&root)).unwrap();
+                }
+                return Err(lost(&root));
+            }
+            left.set(left.get() - 1);
+            Ok(())
+        });
+        if away.exists() {
+            let home = layout::home(&root);
+            let mut names: Vec<_> =
+                fs::read_dir(&home).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            names.sort();
+            assert_eq!(names, ["a", "protected"], "after {looks} looks");
+            assert_eq!(fs::read_to_string(layout::protected(&root)).unwrap(), "hers", "after {looks} looks");
+            let day = layout::day(&root, &name("a"), layout::Day::of(at(0)));
+            assert!(day.exists(), "after {looks} looks her empty directory is gone");
+            fs::remove_dir_all(&away).unwrap();
+        }
+        done
+    };
+    let protect = |world: &mut World, check: crate::retention::Check| {
+        let wish = Wish { camera: None, span: Span::new(at(0), at(60)), note: heapless::String::new() };
+        world.cleaning.protect(wish, at(0), &mut world.ledger, check).is_ok()
+    };
+    // Removes the segment, then the directories that this emptied.
+    let clean = |world: &mut World, check: crate::retention::Check| {
+        for _ in 0..20 {
+            world.seconds += 60;
+            let mut work = Work { ledger: &mut world.ledger, check, tell: &mut |_| {} };
+            if world.cleaning.turn(moment(world.seconds), || None, &mut work).is_err() {
+                return false;
+            }
+        }
+        true
+    };
+    let needs = |wanted: &dyn Fn(&mut World, crate::retention::Check) -> bool| {
+        (0..10).find(|looks| change(wanted, *looks)).expect("it is never done")
+    };
+    assert_eq!(needs(&protect), 2, "before the new list is made, and before it takes the place of the old");
+    assert_eq!(needs(&clean), 3, "before the file goes, before its day, and before its camera");
 }

@@ -67,8 +67,14 @@ impl Drop for Small {
 
 fn open(root: &Path, retention: Retention) -> Result<(Cleaning, LedgerWriter), VolumeError> {
     let (ledger, _) = LedgerWriter::open(root, at(0))?;
-    let site =
-        Site { root, id: Id128([9; 16]), formerly: Vec::new(), cameras: &[name("a")], next_sequence: 1000 };
+    let site = Site {
+        root,
+        id: Id128([9; 16]),
+        formerly: Vec::new(),
+        cameras: &[name("a")],
+        next_sequence: 1000,
+        check: &|| Ok(()),
+    };
     Cleaning::open(site, retention, &ledger, Box::new(Fake), moment(0)).map(|cleaning| (cleaning, ledger))
 }
 
@@ -140,7 +146,7 @@ fn where_nothing_may_be_deleted_a_person_is_called_and_nothing_is_lost() {
     let (mut cleaning, mut ledger) = open(&root, Retention::default()).unwrap();
     lay_large(&root, 5);
     let wish = Wish { camera: None, span: Span::new(at(0), Wall(i64::MAX)), note: heapless::String::new() };
-    cleaning.protect(wish, at(0), &mut ledger).unwrap();
+    cleaning.protect(wish, at(0), &mut ledger, &|| Ok(())).unwrap();
     drop((cleaning, ledger));
     small.fill("others");
     on_error(&root, &full());

@@ -64,6 +64,7 @@ impl World {
             formerly: vec![Id128([8; 16])],
             cameras: &cameras,
             next_sequence: 1_000_000,
+            check: &|| Ok(()),
         };
         let cleaning = Cleaning::open(site, retention, &ledger, Box::new(Fake), moment(0)).unwrap();
         World { place, ledger, cleaning, total, seconds: 0, heard: Vec::new() }
@@ -107,7 +108,7 @@ impl World {
 
     fn protect(&mut self, camera: Option<&str>, span: Span) -> u32 {
         let wish = Wish { camera: camera.map(name), span, note: "a test".try_into().unwrap() };
-        self.cleaning.protect(wish, at(0), &mut self.ledger).unwrap()
+        self.cleaning.protect(wish, at(0), &mut self.ledger, &|| Ok(())).unwrap()
     }
 
     /// What the ledger says was deleted, in its order.

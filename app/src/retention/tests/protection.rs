@@ -27,6 +27,24 @@ fn a_protection_keeps_every_segment_that_it_reaches_into_and_no_other() {
 }
 
 #[test]
+fn a_protection_keeps_a_segment_that_it_reaches_late_however_long_that_lasts() {
+    // Two hours without a keyframe; the next one follows at once, after a night, or by a clock that was set back.
+    for next in [Some(7200), Some(40_000), Some(-7200), None] {
+        for (from, kept) in [(7000, true), (7201, false)] {
+            let place = Place::new();
+            place.segment(&header("a", 1, 0, 1, 1), &[(0, 7200)]);
+            if let Some(next) = next {
+                lay(&place, &header("a", 2, next, 1, 1), 60);
+            }
+            let mut world = World::aged(place, &["a"]);
+            world.protect(None, Span::new(at(from), at(7260)));
+            world.minutes(60);
+            assert_eq!(world.there().contains(&1), kept, "next at {next:?}, protected from {from}");
+        }
+    }
+}
+
+#[test]
 fn a_protection_that_comes_while_cleaning_is_under_way_holds_at_once_and_one_that_goes_frees() {
     let place = Place::new();
     lay_all(&place, (0..40).map(|minute| minute * 60));
@@ -41,7 +59,7 @@ fn a_protection_that_comes_while_cleaning_is_under_way_holds_at_once_and_one_tha
     let number = world.protect(None, Span::new(at(next), Wall(i64::MAX)));
     world.minutes(60);
     assert_eq!(world.deleted_numbers().len(), gone, "the very next one was protected");
-    world.cleaning.unprotect(number, at(0), &mut world.ledger).unwrap();
+    world.cleaning.unprotect(number, at(0), &mut world.ledger, &|| Ok(())).unwrap();
     world.minutes(60);
     assert_eq!(world.there(), BTreeSet::new());
 }
@@ -136,7 +154,10 @@ fn while_the_list_is_made_anew_nothing_is_deleted_and_nothing_can_be_changed() {
     let mut world = World::aged(place, &["a"]);
     world.seconds = 10_000;
     assert!(matches!(world.cleaning.protections(), Err(ProtectError::Rebuilding)));
-    assert!(matches!(world.cleaning.unprotect(1, at(0), &mut world.ledger), Err(ProtectError::Rebuilding)));
+    assert!(matches!(
+        world.cleaning.unprotect(1, at(0), &mut world.ledger, &|| Ok(())),
+        Err(ProtectError::Rebuilding)
+    ));
     while world.cleaning.protections().is_err() {
         assert_eq!(world.deleted_numbers(), [0; 0]);
         world.turn();
