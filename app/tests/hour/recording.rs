@@ -4,7 +4,7 @@ use super::footage::{Camera, START, WALL, second};
 use holdfast::retention::{Retention, Wish};
 use holdfast::ring::{Feed, Limits as RingLimits, Ring};
 use holdfast::volumes::{InUse, Knowledge, Place};
-use holdfast::writer::{Job, Limits, Report, VolumeWriter, WriterFigures};
+use holdfast::writer::{Complaints, Job, Limits, Report, VolumeWriter, WriterFigures};
 use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
 use holdfast_core::time::{Anchor, Mono};
@@ -77,6 +77,7 @@ impl Recording {
             now: WALL,
             clock: Arc::new(move || Mono(simulated.load(Ordering::Acquire))),
             retention,
+            complaints: Complaints::default(),
         };
         // A writer that is being closed may report to nobody.
         let writer = VolumeWriter::start(job, Arc::new(move |report| drop(tell.send(report)))).unwrap();
