@@ -1,6 +1,7 @@
 //! A turn of cleaning: the core's steps carried out, a few at a time, so that footage is written in between.
 
 use super::Check;
+use super::full::{Memory, has_room, wanted};
 use super::protection::{ProtectError, Protection, Protections, Wish};
 use super::reserve::{self, Reserve};
 use super::shelf::{Ages, DiskShelf, Given};
@@ -9,22 +10,17 @@ use crate::volumes::{VolumeError, layout, sync_directory};
 use holdfast_core::event::VolumeEvent;
 use holdfast_core::retention::{Cleaner, Rule, Rules, Space, SpaceUnknown, Step};
 use holdfast_core::time::{Mono, Wall};
-use holdfast_wire::cause::Fault;
 use holdfast_wire::ids::{Name, VolumeId};
 use holdfast_wire::ledger::{Record, SegmentDeleted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Most deletions of one turn. Four turns a second delete 32 segments a second: ten times what 32 cameras close in
 /// segments of 10 s, and a turn stays short.
 const BATCH: usize = 8;
-
-/// Most deletions of one batch while the volume is full and nothing else is written.
-const FULL_BATCH: usize = 32;
 
 /// How long listing and counting may take of one turn.
 const SLICE: Duration = Duration::from_millis(20);
@@ -35,24 +31,6 @@ const SPACE_EVERY: Duration = Duration::from_secs(1);
 /// Over how long the rate of what comes in is taken: two segments of the default length, so that cameras that close
 /// theirs at once do not make it jump.
 const RATE_OVER: Duration = Duration::from_secs(120);
-
-/// What a full volume is freed of before it is written to again: half a minute of what a slow disk takes, or this part of
-/// a small one. The core doubles it three times if it does not help: a quarter of a small disk is what can be lost in vain.
-const WANTED: u64 = 64 << 20;
-const WANTED_PART: u64 = 64;
-
-/// At most so many real bytes, and never more than half of what was freed, must fit beside the reserve before a volume that
-/// was full is believed to have room: a fifth of a second of a USB stick.
-const PROBE: u64 = 4 << 20;
-
-/// How long a full volume is cleaned at most before it is given back: the core tries again.
-const EMERGENCY: Duration = Duration::from_secs(20);
-
-/// How long counting may take before a full volume is cleaned: without it the oldest goes, whoever has little.
-const COUNTING: Duration = Duration::from_secs(1);
-
-/// A volume on which deleting was in vain is left alone for so long at least; a person may have made room then.
-const VAIN: Duration = Duration::from_secs(60);
 
 /// By which rules a volume is cleaned.
 #[derive(Clone, Debug)]
@@ -69,31 +47,6 @@ impl Default for Retention {
     /// The rules of [`Rules::DEFAULT`], and footage of any age.
     fn default() -> Self {
         Retention { rules: Rules::DEFAULT, ages: Ages::default(), memory: Memory::default() }
-    }
-}
-
-/// What is remembered of a volume from one opening to the next, in one life of the recorder: that deleting on it was in
-/// vain, since deleting more and more of it at each opening would lose everything for nothing.
-#[derive(Clone, Debug, Default)]
-pub struct Memory(Arc<Mutex<Option<Vain>>>);
-
-/// Deleting did not make room.
-#[derive(Clone, Copy, Debug)]
-struct Vain {
-    volume: VolumeId,
-    /// Not to be tried before.
-    until: Mono,
-}
-
-impl Memory {
-    fn of(&self, volume: VolumeId) -> Option<Vain> {
-        // A thread that died while it held this left it whole.
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.filter(|vain| vain.volume == volume)
-    }
-
-    fn set(&self, vain: Option<Vain>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = vain;
     }
 }
 
@@ -139,12 +92,14 @@ pub struct Site<'a> {
 
 /// Cleaning of one open volume.
 pub struct Cleaning {
-    root: PathBuf,
-    id: VolumeId,
-    memory: Memory,
-    cleaner: Cleaner,
-    shelf: DiskShelf,
-    next_step: Mono,
+    pub(super) root: PathBuf,
+    pub(super) id: VolumeId,
+    pub(super) memory: Memory,
+    pub(super) cleaner: Cleaner,
+    pub(super) shelf: DiskShelf,
+    pub(super) next_step: Mono,
+    /// Files that recording makes at once: a segment for each camera, and what the ledger needs.
+    pub(super) files: usize,
     space_asked: Option<Mono>,
     rate: Rate,
     reserve: Reserve,
@@ -182,7 +137,8 @@ impl Cleaning {
         let mut cleaner = Cleaner::new(retention.rules);
         ledger.history().steps().for_each(|(at, by_micros)| cleaner.stepped(at, by_micros));
         let reserve = reserve::look(root)?;
-        if reserve == Reserve::GivenUp && !has_room(root, check)? {
+        let files = cameras.len() + 1;
+        if reserve == Reserve::GivenUp && !has_room(root, files, check)? {
             cleaner.full(now.mono, wanted(root));
         }
         let mut cleaning = Cleaning {
@@ -192,6 +148,7 @@ impl Cleaning {
             cleaner,
             shelf,
             next_step: now.mono,
+            files,
             space_asked: None,
             rate: Rate::default(),
             reserve,
@@ -204,58 +161,6 @@ impl Cleaning {
             cleaning.keep_reserve(check)?;
         }
         Ok(cleaning)
-    }
-
-    /// Makes room on a volume that was found full, before anything else is written to it. Does nothing on any other.
-    ///
-    /// What was freed is believed once some megabytes could really be written. Fails with [`Fault::NoSpace`] if no room is to
-    /// be made; that a person is needed has been told then, unless it was told before.
-    pub fn make_room(&mut self, mut now: impl FnMut() -> Moment, work: &mut Work) -> Result<(), VolumeError> {
-        if !self.cleaner.is_full() {
-            return Ok(());
-        }
-        let vain = self.memory.of(self.id);
-        if vain.is_some_and(|vain| now().mono < vain.until) {
-            return Err(self.no_room());
-        }
-        let begun = Instant::now();
-        self.shelf.count(move || begun.elapsed() >= COUNTING);
-        while begun.elapsed() < EMERGENCY {
-            let moment = now();
-            self.shelf.set_now(moment.mono);
-            if !self.go_on_protecting(moment.wall, work.check)? {
-                continue;
-            }
-            let planned = self.plan(moment, FULL_BATCH, work.tell);
-            if !planned.is_empty() {
-                self.delete(planned, moment.wall, work)?;
-            } else if self.next_step > moment.mono {
-                break; // no more is to be had
-            }
-            if self.cleaner.is_full() {
-                continue;
-            }
-            if has_room(&self.root, work.check)? {
-                self.cleaner.written();
-                self.memory.set(None);
-                self.say();
-                return self.keep_reserve(work.check);
-            }
-            // Where it was in vain before, one trial is enough to see whether that has changed.
-            if vain.is_some() {
-                break;
-            }
-            self.cleaner.full(moment.mono, wanted(&self.root));
-        }
-        self.say();
-        let until = self.next_step.max(now().mono + VAIN);
-        self.memory.set(Some(Vain { volume: self.id, until }));
-        Err(self.no_room())
-    }
-
-    fn no_room(&self) -> VolumeError {
-        let detail = "deleting by its rules does not make room on it";
-        VolumeError::found(Fault::NoSpace, "write to", &self.root, detail)
     }
 
     /// One turn: deletes a few segments if that is due; goes on listing and counting if not. `space`: what the filesystem
@@ -348,7 +253,7 @@ impl Cleaning {
     }
 
     /// Goes on making the list of protections anew, if that is under way. True once it is known.
-    fn go_on_protecting(&mut self, at: Wall, check: Check) -> Result<bool, VolumeError> {
+    pub(super) fn go_on_protecting(&mut self, at: Wall, check: Check) -> Result<bool, VolumeError> {
         let DiskShelf { protection, said, .. } = &mut self.shelf;
         if protection.is_known() {
             return Ok(true);
@@ -361,7 +266,7 @@ impl Cleaning {
     }
 
     /// What the core wants deleted now, at most so many.
-    fn plan(&mut self, moment: Moment, most: usize, tell: Tell) -> Vec<(Given, Rule)> {
+    pub(super) fn plan(&mut self, moment: Moment, most: usize, tell: Tell) -> Vec<(Given, Rule)> {
         let clock = moment.trusted.then_some(moment.wall);
         let mut planned = Vec::new();
         while planned.len() < most {
@@ -384,8 +289,13 @@ impl Cleaning {
         planned
     }
 
-    /// Records, deletes, tells.
-    fn delete(&mut self, planned: Vec<(Given, Rule)>, at: Wall, work: &mut Work) -> Result<(), VolumeError> {
+    /// Records, deletes, tells. How many went.
+    pub(super) fn delete(
+        &mut self,
+        planned: Vec<(Given, Rule)>,
+        at: Wall,
+        work: &mut Work,
+    ) -> Result<usize, VolumeError> {
         record(&planned, at, work.ledger)?;
         let (mut gone, mut told) = (Vec::new(), BTreeMap::<Rule, (u32, u64)>::new());
         for (given, rule) in planned {
@@ -410,7 +320,7 @@ impl Cleaning {
         for (rule, (segments, bytes)) in told {
             (work.tell)(VolumeEvent::Deleted { rule, segments, bytes });
         }
-        Ok(())
+        Ok(gone.len())
     }
 
     /// Makes the deletions durable, and removes the directories that they emptied.
@@ -437,7 +347,7 @@ impl Cleaning {
         Ok(())
     }
 
-    fn keep_reserve(&mut self, check: Check) -> Result<(), VolumeError> {
+    pub(super) fn keep_reserve(&mut self, check: Check) -> Result<(), VolumeError> {
         self.reserve = if reserve::keep(&self.root, check)? { Reserve::Kept } else { Reserve::GivenUp };
         Ok(())
     }
@@ -451,22 +361,11 @@ impl Cleaning {
         }
     }
 
-    fn say(&mut self) {
+    pub(super) fn say(&mut self) {
         let root = self.root.display().to_string();
         for said in self.shelf.said.drain(..) {
             log::warn!(VOLUME = root.as_str(); "{said}");
         }
-    }
-}
-
-/// Gives up the reserve of the volume at `root` if `error` says that it is full: its ledger can be written then, and
-/// whoever opens it next makes room first.
-pub fn on_error(root: &Path, error: &VolumeError) {
-    if matches!(error.fault, Fault::NoSpace | Fault::Quota)
-        && let Err(error) = reserve::give_up(root)
-    {
-        let root = root.display().to_string();
-        log::warn!(VOLUME = root.as_str(); "{error}");
     }
 }
 
@@ -491,18 +390,6 @@ fn remove(path: &Path) -> Result<(), VolumeError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(VolumeError::io("delete", path, error)),
         Ok(()) | Err(_) => Ok(()),
     }
-}
-
-/// How much a full volume is to be freed of.
-fn wanted(root: &Path) -> u64 {
-    let facts = rustix::fs::statvfs(root);
-    let total = facts.map_or(0, |facts| facts.f_blocks.saturating_mul(facts.f_frsize));
-    if total == 0 { WANTED } else { WANTED.min(total / WANTED_PART).max(reserve::SIZE) }
-}
-
-/// Whether a volume that was full has room, by writing to it.
-fn has_room(root: &Path, check: Check) -> Result<bool, VolumeError> {
-    reserve::probe(root, reserve::SIZE + PROBE.min(wanted(root) / 2), check)
 }
 
 /// True once a slice of a turn is over.

@@ -13,6 +13,8 @@
 //! |---|---|
 //! | [`cleaning`] | a turn of cleaning: plan, record, delete, tell |
 //! | [`shelf`] | each camera's segments head by head, as the core wants them |
+//! | `proof` | what a segment's own file proves before it may be deleted |
+//! | [`full`] | a volume that was found full, freed before anything else is written |
 //! | `camera`, `listing` | a camera's segments in the order of their numbers, over days in any order |
 //! | `census` | how much footage there is |
 //! | [`protection`] | what no rule may delete |
@@ -21,7 +23,9 @@
 mod camera;
 mod census;
 pub mod cleaning;
+pub mod full;
 mod listing;
+mod proof;
 pub mod protection;
 pub mod reserve;
 pub mod shelf;
@@ -32,7 +36,8 @@ use crate::volumes::VolumeError;
 /// it by a path: the call before may have hung for an hour, and another disk be mounted there since.
 pub type Check<'a> = &'a dyn Fn() -> Result<(), VolumeError>;
 
-pub use cleaning::{Cleaning, Memory, Moment, Retention};
+pub use cleaning::{Cleaning, Moment, Retention};
+pub use full::Memory;
 pub use protection::{Archive, ProtectError, Protection, Protections, Wish};
 pub use shelf::Ages;
 

@@ -50,6 +50,33 @@ pub fn probe(root: &Path, bytes: u64, check: Check) -> Result<bool, VolumeError>
     Ok(fits)
 }
 
+/// Whether so many files more can really be made now: they are made, and removed. What a power cut left of them the next
+/// probe removes.
+pub fn probe_files(root: &Path, files: usize, check: Check) -> Result<bool, VolumeError> {
+    let mut fits = true;
+    let mut made = Vec::new();
+    for number in 0..files {
+        let path = path(root).with_extension(number.to_string());
+        check()?;
+        match OpenOptions::new().write(true).create(true).truncate(true).open(&path) {
+            Ok(_) => made.push(path),
+            Err(error) => {
+                let error = VolumeError::io("create", &path, error);
+                if !matches!(error.fault, Fault::NoSpace | Fault::Quota) {
+                    return Err(error);
+                }
+                fits = false;
+                break;
+            }
+        }
+    }
+    for path in made {
+        check()?;
+        fs::remove_file(&path).map_err(|error| VolumeError::io("remove", &path, error))?;
+    }
+    Ok(fits)
+}
+
 /// Gives the reserve up, durably. The caller has made sure that the volume is the one that it opened.
 pub fn give_up(root: &Path) -> Result<(), VolumeError> {
     let path = path(root);

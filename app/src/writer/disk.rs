@@ -21,8 +21,8 @@ use crate::host::clock::Clock;
 use crate::host::message_ids as ids;
 use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
-use crate::retention::Check;
 use crate::retention::cleaning::{self, Tell, Work};
+use crate::retention::{Check, full};
 use crate::retention::{Cleaning, Moment};
 use crate::volumes::{Adoption, Identity, Volume, VolumeError, layout};
 use layout::Month;
@@ -299,7 +299,7 @@ fn prepare_for(error: &VolumeError, root: &Path, identity: &Identity, pulse: &Pu
     let _ = pulse.during(|| {
         let home = std::fs::symlink_metadata(layout::home(root))?;
         if (home.dev(), home.ino()) == (identity.device, identity.inode) {
-            cleaning::on_error(root, error);
+            full::on_error(root, error);
         }
         Ok::<(), std::io::Error>(())
     });

@@ -1,7 +1,7 @@
 //! A filesystem without a free byte: a small ext4 on a loop device, filled to the last block.
 
 use super::*;
-use crate::retention::cleaning::on_error;
+use crate::retention::full::on_error;
 use crate::retention::reserve::{self, Reserve};
 use crate::volumes::{Lock, VolumeError};
 use holdfast_wire::cause::Fault;
@@ -43,6 +43,25 @@ impl Small {
                  Run as root, or set HOLDFAST_NO_MOUNT=1 to leave this test out on purpose."
             ),
         }
+    }
+
+    /// A tmpfs with so many inodes; else like [`Small::new`].
+    fn with_inodes(inodes: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path().join("mount");
+        fs::create_dir(&at).unwrap();
+        let options = format!("size=64m,nr_inodes={inodes}");
+        let output =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "none"]).arg(&at).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            return Some(Small { folder });
+        }
+        assert!(std::env::var_os("HOLDFAST_NO_MOUNT").is_some(), "a tmpfs could not be mounted: {said}");
+        eprintln!(
+            "NOT TESTED: a volume without inodes, since HOLDFAST_NO_MOUNT is set and mount says: {said}"
+        );
+        None
     }
 
     fn root(&self) -> PathBuf {
@@ -203,4 +222,30 @@ fn where_somebody_else_takes_what_is_freed_deleting_ends_soon() {
     let left = segments(&root).len();
     assert!(left >= 15, "only {left} of 24 segments are left after 20 openings within 20 s");
     assert!(called, "nobody was told");
+}
+
+#[test]
+fn a_volume_without_a_free_inode_is_full_too_and_freed_oldest_first() {
+    let Some(small) = Small::with_inodes(40) else { return };
+    let root = small.root();
+    fs::create_dir(layout::home(&root)).unwrap();
+    drop(open(&root, Retention::default()).unwrap());
+    lay_large(&root, 15);
+    let mut others = 0;
+    while fs::write(root.join(format!("other-{others}")), "").is_ok() {
+        others += 1;
+    }
+    assert!(others > 3, "the inodes were to be used up by others");
+    on_error(&root, &full());
+    let (mut cleaning, mut ledger) = open(&root, Retention::default()).unwrap();
+    let (made, heard) = make_room(&mut cleaning, &mut ledger, 1);
+    made.unwrap();
+    assert!(matches!(heard[..], [VolumeEvent::Deleted { .. }, ..]), "{heard:?}");
+    let left = segments(&root);
+    assert!((10..15).contains(&left.len()), "{} of 15 are left", left.len());
+    assert!(!layout::segment(&root, &name("a"), at(60), 1).exists(), "the oldest is still there");
+    fs::write(layout::home(&root).join("a/next"), "footage").expect("there is no inode");
+    let probes = fs::read_dir(layout::home(&root)).unwrap().map(|entry| entry.unwrap().file_name());
+    let probes: Vec<_> = probes.filter(|name| name.to_string_lossy().starts_with("reserve.")).collect();
+    assert!(probes.is_empty(), "{probes:?} were left");
 }
