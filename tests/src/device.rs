@@ -92,7 +92,9 @@ impl Device {
         loops::run("mount", [Path::new("--bind"), &recorder::binary()?, &binary])?;
         let helper = Helper { binary, configuration, runtime };
 
-        let udevd = Udevd::start(folder, &[RULES])?;
+        let (name, text) = RULES;
+        let rules = text.replace("/run/holdfast/", &format!("{}/", helper.runtime.display()));
+        let udevd = Udevd::start(folder, &[(name, &rules)])?;
         let of_disks = helper.clone();
         // As holdfast-volume@.service has it.
         let systemd = Systemd::start(move |template, instance, job| {

@@ -88,6 +88,9 @@ pub enum Outcome {
     },
     /// It should be used, and could not be mounted.
     Failed {
+        /// Which volume it is, as far as that was read this time or the time before.
+        #[serde(default, with = "maybe_hex")]
+        volume: Option<VolumeId>,
         /// What the system said, as a fault.
         fault: Fault,
     },
@@ -168,8 +171,8 @@ impl DiskReport {
     pub fn volume(&self) -> Option<VolumeId> {
         match &self.outcome {
             Outcome::Mounted { volume, .. } | Outcome::Unmounted { volume } => Some(*volume),
-            Outcome::Refused { volume, .. } => *volume,
-            Outcome::LeftAlone { .. } | Outcome::Failed { .. } => None,
+            Outcome::Refused { volume, .. } | Outcome::Failed { volume, .. } => *volume,
+            Outcome::LeftAlone { .. } => None,
         }
     }
 }
@@ -309,7 +312,8 @@ mod tests {
             Outcome::Unmounted { volume },
             Outcome::Refused { volume: Some(volume), fault: Fault::Foreign },
             Outcome::Refused { volume: None, fault: Fault::Damaged },
-            Outcome::Failed { fault: Fault::Other(71) },
+            Outcome::Failed { volume: None, fault: Fault::Other(71) },
+            Outcome::Failed { volume: Some(volume), fault: Fault::Io },
         ];
         outcomes.extend(unfit::ALL.map(|reason| Outcome::LeftAlone { reason }));
         for outcome in outcomes {

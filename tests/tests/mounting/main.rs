@@ -170,10 +170,27 @@ fn a_damaged_filesystem_is_mended_before_it_is_mounted_or_left_unmounted() {
     // As the kernel marks one on which it met an error, with a wrong count of what is free.
     debugfs(&disk, "ssv free_blocks_count 7");
     debugfs(&disk, "ssv state 2");
-    assert_eq!(bench.mounts(&disk), volume);
+    let answer = bench.plug(&disk);
+    assert_eq!(answer.said.matches("is mended").count(), 1, "{}", answer.said);
     let report = bench.report(&disk).unwrap();
-    assert_eq!(report["check"], "mended", "{report:#}");
+    assert_eq!(
+        (&report["check"], &report["outcome"]["mounted"]["volume"]),
+        (&"mended".into(), &volume.as_str().into())
+    );
     assert!(report["text"].as_str().unwrap().contains("is mended"), "{report:#}");
+
+    // The same when the recorder asks for it.
+    let requests = bench.run_folder().join("requests");
+    fs::create_dir(&requests).unwrap();
+    let ask = || {
+        fs::write(requests.join(format!("mount-{volume}")), "").unwrap();
+        bench.helper(&["unmount", "--requested"])
+    };
+    assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
+    debugfs(&disk, "ssv free_blocks_count 7");
+    debugfs(&disk, "ssv state 2");
+    let answer = ask();
+    assert_eq!((answer.code, answer.said.matches("is mended").count()), (Some(0), 1), "{}", answer.said);
 
     assert_eq!(bench.helper(&["unmount", &volume]).code, Some(0));
     debugfs(&disk, "clri <2>");
@@ -185,6 +202,12 @@ fn a_damaged_filesystem_is_mended_before_it_is_mounted_or_left_unmounted() {
         (&report["check"], &report["outcome"]["failed"]["fault"]),
         (&"left_damaged".into(), &"Damaged".into())
     );
+    // It is still known by its id, though nothing on it can be read any more.
+    assert_eq!(report["outcome"]["failed"]["volume"], volume.as_str());
+    for _ in 0..2 {
+        let answer = ask();
+        assert_eq!(answer.said.matches("have it checked by hand").count(), 1, "{}", answer.said);
+    }
     assert!(bench.is_unmounted(), "it is mounted, damaged as it is");
 }
 

@@ -3,7 +3,7 @@
 use crate::LARGE_RING;
 use crate::set::{self, PATIENCE, Set};
 use holdfast_tests::disk::Disk;
-use holdfast_tests::loops::{run, world};
+use holdfast_tests::loops::{format, run, world};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -129,6 +129,42 @@ fn a_labelled_disk_is_adopted_and_any_other_only_at_a_persons_wish() {
     fresh.pull().unwrap();
     set.expect_footage(&second, &Default::default());
     set.film(Duration::from_secs(1));
+    set.stop();
+    set.expect_connections(1);
+}
+
+#[test]
+fn a_disk_that_is_formatted_as_the_alarm_asks_while_it_is_plugged_in_is_used() {
+    let test = "a_disk_that_is_formatted_as_the_alarm_asks_while_it_is_plugged_in_is_used";
+    let Some(folder) = world(&format!("adoption::{test}")) else { return };
+    let cameras = set::cameras(1);
+    let mut strange = Disk::new(&folder.join("strange"), 80 << 20, "ext2", "HOLDFAST").unwrap();
+    let mut photos = set::disk(&folder, "photos", "PHOTOS");
+    let mut set = Set::new(&folder, &cameras, LARGE_RING);
+    set.device.start().unwrap();
+    strange.plug().unwrap();
+    set.expect_not_used(&strange, "ext2, HOLDFAST) is not used", "does not write to its filesystem");
+    format(&strange.node().unwrap(), "ext4", "HOLDFAST").unwrap();
+    let first = set.first_volume();
+    set.expect_footage(&first, &Default::default());
+    set.expect_no_bystander();
+
+    // One that nobody marked is given the label by hand.
+    photos.plug().unwrap();
+    set.device.settle().unwrap();
+    assert_eq!(set.device.mounted(), std::slice::from_ref(&first));
+    run("e2label", [photos.node().unwrap().as_path(), Path::new("HOLDFAST")]).unwrap();
+    let second = set.volume_on(&photos, "ready");
+    assert_ne!(first, second);
+
+    // What was ejected stays so, whoever looks at it.
+    let ejected = set.device.ask(&["volume", "eject", &second]).unwrap();
+    assert_eq!(ejected.code, Some(0), "{}{}", ejected.out, ejected.err);
+    run("udevadm", ["trigger", "--action=change", "--settle", &node(&photos)]).unwrap();
+    let requests = set.device.volumes().with_file_name("requests");
+    let is_done = || fs::read_dir(&requests).unwrap().next().is_none();
+    assert!(set.until(|_| is_done()), "the request is not answered");
+    assert_eq!(set.device.mounted(), std::slice::from_ref(&first));
     set.stop();
     set.expect_connections(1);
 }

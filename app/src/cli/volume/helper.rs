@@ -10,7 +10,7 @@ use crate::volumes::helper::mount::{Purpose, Ran};
 use crate::volumes::helper::owner::Owner;
 use crate::volumes::helper::unmount::Manner;
 use crate::volumes::helper::{Device, Helper, mount as mounting, requests, unmount as unmounting};
-use crate::volumes::report::{DiskReport, Outcome};
+use crate::volumes::report::{Check, DiskReport, Outcome};
 use crate::volumes::{self, Adoption};
 use std::error::Error;
 use std::fs;
@@ -27,9 +27,7 @@ pub fn mount(args: &Mount) -> Result<Exit, Box<dyn Error>> {
 pub fn unmount(args: &Unmount) -> Result<Exit, Box<dyn Error>> {
     let helper = helper(&args.meeting, &args.who)?;
     let Some(named) = &args.named else {
-        let failed = requests::run(&helper);
-        failed.iter().for_each(|error| log::error!("{error}"));
-        return Ok(if failed.is_empty() { Exit::Done } else { Exit::Failed });
+        return Ok(if requests::run(&helper) == 0 { Exit::Done } else { Exit::Failed });
     };
     let manner = if args.lazy { Manner::Lazy } else { Manner::Orderly };
     let unmounted = unmounting::run(&helper, named, manner)?;
@@ -100,11 +98,12 @@ fn told(ran: &Ran, unused: Exit) -> Result<Exit, Box<dyn Error>> {
         }
         Ran::Reported(report) => report,
     };
-    let DiskReport { disk, outcome, text, .. } = report.as_ref();
+    let DiskReport { disk, outcome, check, text, .. } = report.as_ref();
     match outcome {
         Outcome::Mounted { volume, path, .. } => {
             if !text.is_empty() {
-                log::info!("{text}");
+                let level = if *check == Some(Check::Mended) { log::Level::Warn } else { log::Level::Info };
+                log::log!(level, "{text}");
             }
             output::write(&format!("{disk} is volume {volume}, mounted at {}\n", path.display()))?;
             Ok(Exit::Done)

@@ -30,7 +30,7 @@ FILES:
   /run/holdfast/volumes/ID        where the disk with this volume is mounted
   /run/holdfast/disks/NAME.json   what became of each disk that is there, and why
   /run/holdfast/health/NAME.json  what SMART says of it
-  /run/holdfast/requests/         what the recorder asks for: unmount-ID, mount-ID";
+  /run/holdfast/requests/         what is asked for: unmount-ID, mount-ID, look-DISK";
 
 /// `holdfast volume`.
 #[derive(Debug, Subcommand)]
@@ -122,7 +122,7 @@ pub struct Unmount {
     /// At once, whoever uses it: what is open there fails from now on
     #[arg(long)]
     pub lazy: bool,
-    /// Do what the recorder asked for in the directory `requests/`: unmount and mount
+    /// Do what is asked for in the directory `requests/`: unmount, mount, look at disks
     #[arg(long, conflicts_with_all = ["named", "lazy"])]
     pub requested: bool,
     /// Who the files belong to, and which device this is.

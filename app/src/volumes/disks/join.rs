@@ -266,8 +266,8 @@ fn note(block: &Block, world: &World<'_>) -> Option<Note> {
         Some((Outcome::Refused { volume, fault }, report)) => {
             Why::Failed { volume: *volume, fault: *fault, text: report.text.clone() }
         }
-        Some((Outcome::Failed { fault }, report)) => {
-            Why::Failed { volume: None, fault: *fault, text: report.text.clone() }
+        Some((Outcome::Failed { volume, fault }, report)) => {
+            Why::Failed { volume: *volume, fault: *fault, text: report.text.clone() }
         }
         None => Why::Left(left_alone(&facts)?),
     };

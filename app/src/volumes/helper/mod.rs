@@ -21,6 +21,7 @@ mod words;
 
 use super::VolumeError;
 use super::mounts::{DeviceNumber, Mount, MountTable};
+use crate::host::clock;
 use holdfast_wire::cause::Fault;
 use holdfast_wire::ids::{Name, VolumeId};
 use holdfast_wire::time::Wall;
@@ -57,6 +58,13 @@ pub struct Device {
 }
 
 impl Helper {
+    /// The same for the next thing that is done: later, and with another identity for what it adopts.
+    fn anew(&self) -> Result<Helper, VolumeError> {
+        let told = |error| VolumeError::io("get random bytes for", &self.run, error);
+        let new_volume = clock::random_id().map_err(told)?;
+        Ok(Helper { new_volume, now: clock::now().wall, ..self.clone() })
+    }
+
     /// The directory of the reports.
     pub fn reports(&self) -> PathBuf {
         self.run.join("disks")

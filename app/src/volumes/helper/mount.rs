@@ -46,11 +46,49 @@ pub enum Ran {
 pub fn run(helper: &Helper, named: &str, purpose: Purpose) -> Result<Ran, VolumeError> {
     let name = Path::new(named).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let _one_at_a_time = helper.lock(&format!("disk-{name}"))?;
+    let disk = find(helper, named)?;
+    mount(helper, disk, purpose)
+}
+
+/// The same for a disk that changed while it was plugged in: `None` if it carries what it carried when it was reported, or is
+/// gone again.
+///
+/// udev tells of a change whenever somebody who could write to a disk lets go of it: a check of ours too, so that to mount at
+/// each of them would be to check for ever; and what a person ejected is not to be mounted because it was looked at.
+///
+/// # Errors
+/// As [`run`].
+pub fn look_again(helper: &Helper, name: &str) -> Result<Option<Ran>, VolumeError> {
+    let _one_at_a_time = helper.lock(&format!("disk-{name}"))?;
+    let disk = match find(helper, name) {
+        Ok(disk) => disk,
+        Err(error) if error.fault == Fault::Missing => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let before = DiskReport::of(&helper.reports(), &disk.name).ok().flatten();
+    let is_done = before.is_some_and(|before| match before.outcome {
+        Outcome::Mounted { .. }
+        | Outcome::Unmounted { .. }
+        | Outcome::Refused { .. }
+        | Outcome::Failed { .. } => disk.is_as_in(&before),
+        // Nothing was checked, and why it was left alone may be over: a lock on its side, for one.
+        Outcome::LeftAlone { .. } => false,
+    });
+    if is_done { Ok(None) } else { mount(helper, disk, Purpose::Plugged).map(Some) }
+}
+
+fn find(helper: &Helper, named: &str) -> Result<Disk, VolumeError> {
     let is_volume = |path: &Path| path.parent() == Some(helper.volumes.as_path());
-    let mut disk = Disk::find(named, &table()?, is_volume)?;
+    Disk::find(named, &table()?, is_volume)
+}
+
+fn mount(helper: &Helper, mut disk: Disk, purpose: Purpose) -> Result<Ran, VolumeError> {
     disk.facts.adopted = matches!(purpose, Purpose::Asked(_));
     let reports = helper.reports();
-    let mut attempt = Attempt { helper, purpose, disk, check: None };
+    let before = DiskReport::of(&reports, &disk.name).ok().flatten().filter(|before| disk.is_as_in(before));
+    // Whatever fails before its marker is read: it is known by this to whoever asks for the volume again.
+    let volume = before.and_then(|before| before.volume());
+    let mut attempt = Attempt { helper, purpose, disk, volume, check: None };
     let (outcome, text) = match attempt.go() {
         Ok(End::Told(outcome, text)) => (outcome, text),
         Ok(End::PassedOver(unfit)) => {
@@ -59,7 +97,7 @@ pub fn run(helper: &Helper, named: &str, purpose: Purpose) -> Result<Ran, Volume
             removed.map_err(|error| VolumeError::io("remove the report below", &reports, error))?;
             return Ok(Ran::PassedOver(left_alone(&attempt.disk, unfit)));
         }
-        Err(error) => (Outcome::Failed { fault: error.fault }, sentence(&error)),
+        Err(error) => (attempt.failed(error.fault), sentence(&error)),
     };
     let report = attempt.report(outcome, text);
     report.write(&reports).map_err(|error| VolumeError::io("write the report below", &reports, error))?;
@@ -79,6 +117,8 @@ struct Attempt<'h> {
     helper: &'h Helper,
     purpose: Purpose,
     disk: Disk,
+    /// Which volume it is, as far as that is known by now.
+    volume: Option<VolumeId>,
     check: Option<Checked>,
 }
 
@@ -99,13 +139,17 @@ impl Attempt<'_> {
         let (check, said) = (checked.check, checked.said.clone());
         self.check = Some(checked);
         if !fsck::may_mount(check) {
-            let fault = if check == Check::TimedOut { Fault::Stuck } else { Fault::Damaged };
+            let (fault, found) = if check == Check::TimedOut {
+                (Fault::Stuck, format!("did not end within {} s", DEADLINE.as_secs()))
+            } else {
+                (Fault::Damaged, format!("left it damaged ({said})"))
+            };
             let text = format!(
-                "{} is not used: the check of its filesystem left it damaged ({said}); \
-                 have it checked by hand, or format it with the label HOLDFAST",
+                "{} is not used: the check of its filesystem {found}; \
+                 have it checked by hand and plug it in again, or format it with the label HOLDFAST",
                 self.disk.name
             );
-            return Ok(End::Told(Outcome::Failed { fault }, text));
+            return Ok(End::Told(self.failed(fault), text));
         }
         let owner = self.helper.owner.as_ref();
         let mount = Detached::mount(&self.disk.node, filesystem, Access::Record, owner)?;
@@ -116,7 +160,10 @@ impl Attempt<'_> {
         }
         let ready = self.make_ours(&mount, filesystem).map_err(|error| mount.in_words(error))?;
         match ready {
-            Ok((volume, text, adopted)) => self.show(mount, volume, text, adopted),
+            Ok((volume, text, adopted)) => {
+                self.volume = Some(volume);
+                self.show(mount, volume, text, adopted)
+            }
             Err(end) => Ok(end),
         }
     }
@@ -158,6 +205,9 @@ impl Attempt<'_> {
                 Ok(mount) => {
                     facts.inside = inside(mount.root());
                     verdict = facts.verdict();
+                    if let Ok(Some(marker)) = read_marker(mount.root()) {
+                        self.volume = Some(marker.now.id);
+                    }
                 }
                 // It is marked: the check may mend what keeps it from being mounted.
                 Err(error) if verdict == Verdict::Use => log::info!("before its check, {}", sentence(&error)),
@@ -182,7 +232,7 @@ impl Attempt<'_> {
 
     /// Reads the marker, or writes it where that is to be; gives the files to the recorder.
     fn make_ours(
-        &self,
+        &mut self,
         mount: &Detached,
         filesystem: Filesystem,
     ) -> Result<Result<(VolumeId, String, bool), End>, VolumeError> {
@@ -191,6 +241,7 @@ impl Attempt<'_> {
             Ok(marker) => marker,
             Err(error) => return Ok(Err(self.refused(None, mount.in_words(error)))),
         };
+        self.volume = marker.as_ref().map(|marker| marker.now.id);
         let (volume, text, adopted) = match (marker, self.purpose) {
             (Some(marker), Purpose::Plugged) => {
                 if let Err(error) = self.is_usable(root, &marker) {
@@ -249,7 +300,7 @@ impl Attempt<'_> {
                      mend the configuration and plug it in again",
                     self.disk.name
                 );
-                return Ok(Err(End::Told(Outcome::Failed { fault: Fault::Denied }, text)));
+                return Ok(Err(End::Told(self.failed(Fault::Denied), text)));
             }
         };
         let Helper { new_volume, now, .. } = self.helper;
@@ -292,6 +343,10 @@ impl Attempt<'_> {
         }))
     }
 
+    fn failed(&self, fault: Fault) -> Outcome {
+        Outcome::Failed { volume: self.volume, fault }
+    }
+
     fn refused(&self, volume: Option<VolumeId>, error: VolumeError) -> End {
         End::Told(Outcome::Refused { volume, fault: error.fault }, sentence(&error))
     }
@@ -315,13 +370,8 @@ impl Attempt<'_> {
         let title = filesystem.properties().title;
         match checked.check {
             Check::Clean => log::debug!("{name}: its {title} is clean: {said}"),
-            Check::Mended => log::warn!("{name}: its {title} was damaged and is mended: {said}"),
-            Check::LeftDamaged => {
-                log::error!("{name}: its {title} is damaged beyond what can be mended: {said}")
-            }
-            Check::TimedOut => {
-                log::error!("{name}: the check of its {title} did not end in {} s", DEADLINE.as_secs());
-            }
+            // The report tells it, and whoever ran this writes what it tells.
+            Check::Mended | Check::LeftDamaged | Check::TimedOut => {}
             Check::NoProgram => log::warn!("{name}: its {title} is used without a check: {said}"),
             Check::Unchecked => {
                 log::warn!("{name}: its {title} could not be checked and is used as it is: {said}");
@@ -332,12 +382,11 @@ impl Attempt<'_> {
     fn report(self, outcome: Outcome, text: String) -> DiskReport {
         let Attempt { disk, check, helper, .. } = self;
         let mended = check.as_ref().filter(|checked| checked.check == Check::Mended);
-        let text = match mended {
-            Some(Checked { said, .. }) if text.is_empty() => {
-                format!("{}: its filesystem was damaged and is mended: {said}", disk.name)
-            }
-            Some(_) | None => text,
-        };
+        let mended = mended.map(|Checked { said, .. }| {
+            format!("{}: its filesystem was damaged and is mended: {said}", disk.name)
+        });
+        let parts = [Some(text).filter(|text| !text.is_empty()), mended];
+        let text = parts.into_iter().flatten().collect::<Vec<_>>().join("; ");
         DiskReport {
             version: 1,
             disk: disk.name,

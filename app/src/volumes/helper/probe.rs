@@ -5,6 +5,7 @@ use super::wrong;
 use crate::volumes::VolumeError;
 use crate::volumes::facts::{self, Surroundings};
 use crate::volumes::mounts::{DeviceNumber, MountTable};
+use crate::volumes::report::DiskReport;
 use holdfast_core::disk::{DiskFacts, Usage};
 use std::collections::HashMap;
 use std::fs;
@@ -90,6 +91,17 @@ impl Disk {
             facts,
             node,
         })
+    }
+}
+
+impl Disk {
+    /// Whether it carries what it carried when this was reported.
+    pub fn is_as_in(&self, report: &DiskReport) -> bool {
+        let DiskReport { sequence, filesystem, uuid, label, size, .. } = report;
+        let Disk { facts, .. } = self;
+        (*sequence, *size) == (self.sequence, facts.size)
+            && [filesystem.as_str(), uuid, label]
+                == [facts.content.as_str(), facts.uuid.as_str(), facts.label.as_str()]
     }
 }
 

@@ -317,8 +317,8 @@ fn a_volume_that_the_helper_refused_or_could_not_mount_is_told_with_its_words() 
     let foreign = Outcome::Refused { volume: Some(id(7)), fault: Fault::Foreign };
     assert_eq!(story.report("sdb1", foreign), ["sdb1 (ext4, HOLDFAST) failed: Foreign Some(7)"]);
     assert_eq!(
-        story.report("sdb1", Outcome::Failed { fault: Fault::Io }),
-        ["sdb1 (ext4, HOLDFAST) no longer", "sdb1 (ext4, HOLDFAST) failed: Io None"]
+        story.report("sdb1", Outcome::Failed { volume: Some(id(7)), fault: Fault::Io }),
+        ["sdb1 (ext4, HOLDFAST) no longer", "sdb1 (ext4, HOLDFAST) failed: Io Some(7)"]
     );
     assert_eq!(story.pull("sdb1"), ["sdb1 (ext4, HOLDFAST) no longer"]);
 }
