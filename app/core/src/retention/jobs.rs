@@ -48,7 +48,7 @@ impl Cleaner {
             if left == 0 {
                 self.space_from = now + RETRY_SOON;
                 let (start, _) = self.bars(space.total);
-                if space.free >= start || self.told.space {
+                if space.free >= start || self.told.space || !self.is_hopeless(shelf) {
                     return Some(self.rest());
                 }
                 // Passes over what is protected at the old end, to say how much it is.
@@ -149,7 +149,7 @@ impl Cleaner {
                 return Some(Step::Blocked { until: self.space_from });
             }
             self.space_from = self.now + RETRY;
-            return Some(self.tell_space(left));
+            return Some(if self.is_hopeless(shelf) { self.tell_space(left) } else { self.rest() });
         };
         self.job = Job::Space { left: left.saturating_sub(candidate.bytes) };
         Some(self.delete(camera, candidate, Rule::Space, shelf))
@@ -242,10 +242,9 @@ impl Cleaner {
     /// may be free.
     fn missing(&self, space: Space, shelf: &impl Shelf) -> u64 {
         let (start, stop) = self.bars(space.total);
-        let footage = (0..cameras(shelf))
-            .try_fold(0_u64, |sum, camera| shelf.footage(camera).map(|footage| sum.saturating_add(footage)));
-        // What could be free at most; without bound until counted.
-        let reach = footage.map_or(u64::MAX, |footage| space.free.saturating_add(footage));
+        // Until it is known how much may be deleted, no more is than recording needs: a volume that others fill would lose
+        // most of its footage at each opening.
+        let Some(reach) = reach(space, shelf) else { return (start / 2).saturating_sub(space.free) };
         if reach / 2 >= stop {
             stop.saturating_sub(space.free)
         } else if space.free < start.min(reach / 4) {
@@ -253,6 +252,14 @@ impl Cleaner {
         } else {
             0
         }
+    }
+
+    /// Whether deleting all that may be deleted would not free half of what is to be free: then a person is needed, before
+    /// the volume is full. A volume that others fill, and that has footage to delete, is none.
+    fn is_hopeless(&self, shelf: &impl Shelf) -> bool {
+        let Some((space, _)) = self.figures else { return false };
+        let (start, _) = self.bars(space.total);
+        reach(space, shelf).is_some_and(|reach| reach < start / 2)
     }
 
     /// The space that cleaning starts under and stops at.
@@ -326,4 +333,9 @@ impl Cleaner {
         }
         until
     }
+}
+
+/// How many bytes could be free at most; `None` until all footage is counted.
+fn reach(space: Space, shelf: &impl Shelf) -> Option<u64> {
+    (0..cameras(shelf)).try_fold(space.free, |sum, camera| Some(sum.saturating_add(shelf.footage(camera)?)))
 }
