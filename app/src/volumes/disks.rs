@@ -21,12 +21,13 @@ use holdfast_core::event::{Fault, Label};
 use holdfast_wire::ids::VolumeId;
 use join::{Join, World};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
+use std::time::Instant;
 
 /// What happened to a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +105,10 @@ impl Disks {
         paths: &[PathBuf],
         told: impl FnMut(DiskChange) + 'static,
     ) -> io::Result<Disks> {
-        let watcher = Rc::new(Watcher {
+        let watcher = Rc::new_cyclic(|me| Watcher {
+            me: me.clone(),
+            began: Instant::now(),
+            timer: Cell::new(false),
             volumes: volumes.to_owned(),
             reports: reports.to_owned(),
             paths: paths.to_owned(),
@@ -129,6 +133,10 @@ impl Disks {
 }
 
 struct Watcher {
+    me: Weak<Watcher>,
+    began: Instant,
+    /// Whether it is to be woken by a clock.
+    timer: Cell<bool>,
     volumes: PathBuf,
     reports: PathBuf,
     paths: Vec<PathBuf>,
@@ -165,6 +173,7 @@ impl Watcher {
                 around: &around,
                 reports: &reports,
                 now: &udev::at,
+                at: self.began.elapsed(),
             };
             let mut join = self.join.borrow_mut();
             if let Some(event) = event {
@@ -173,6 +182,27 @@ impl Watcher {
             join.look(&world)
         };
         changes.into_iter().for_each(|change| (self.told.borrow_mut())(change));
+        self.wake_in_time();
+    }
+
+    /// Has itself woken when the helper has been silent for too long: nobody else would say so.
+    fn wake_in_time(&self) {
+        let now = self.began.elapsed();
+        let Some(at) = self.join.borrow().look_again_at(now) else { return };
+        if self.timer.replace(true) {
+            return; // for a disk that waits longer
+        }
+        let me = self.me.clone();
+        // By a second late rather than by a moment early, which would be to be woken again for it.
+        glib::timeout_add_seconds_local_once(
+            u32::try_from((at - now).as_secs()).unwrap_or(u32::MAX).saturating_add(1),
+            move || {
+                if let Some(watcher) = me.upgrade() {
+                    watcher.timer.set(false);
+                    watcher.look_again(None);
+                }
+            },
+        );
     }
 }
 

@@ -14,11 +14,12 @@ use super::super::mounts::{DeviceNumber, Mount, MountTable};
 use super::super::report::{DiskReport, Outcome};
 use super::super::udev::{Block, BlockEvent};
 use super::{DiskChange, VolumeMount};
-use holdfast_core::disk::{Bus, DiskFacts, Filesystem, Text, Unfit, Verdict};
+use holdfast_core::disk::{Bus, DiskFacts, Filesystem, Mounted, Text, Unfit, Verdict};
 use holdfast_core::event::{Fault, Label};
 use holdfast_wire::ids::{Id128, VolumeId};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 /// Everything that is there now.
 pub(super) struct World<'a> {
@@ -32,6 +33,8 @@ pub(super) struct World<'a> {
     pub(super) reports: &'a [DiskReport],
     /// What udev's database and sysfs say of a device at this moment.
     pub(super) now: &'a dyn Fn(DeviceNumber) -> Option<Block>,
+    /// When it is so, by a clock that nobody sets.
+    pub(super) at: Duration,
 }
 
 /// See the module.
@@ -42,6 +45,8 @@ pub(super) struct Join {
     lives: BTreeMap<Key, Life>,
     volumes: BTreeMap<VolumeId, Key>,
     notes: BTreeMap<String, Note>,
+    /// Since when the helper owes its word on a disk that should be used, by its name.
+    owed: BTreeMap<String, Owed>,
 }
 
 /// A mount, as far as it can be told from the next one that gets its number.
@@ -54,6 +59,17 @@ enum Life {
     /// Its device went, when the newest report on it was this one.
     Ended { report: Option<i64> },
 }
+
+/// A disk that waits for the helper: what it carries, since another content is owed another word, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Owed {
+    uuid: Text,
+    since: Duration,
+}
+
+/// How long the helper may be silent on a disk that should be used. It says its word after the check of the filesystem, which takes
+/// seconds where nothing is damaged; a disk that is being checked for minutes is not in use either, and that may be told.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// What a person was told of a disk that is not used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +129,7 @@ impl Join {
             .collect();
         mounted.sort_by(|a, b| order(a.2.bus, &a.2.name).cmp(&order(b.2.bus, &b.2.name)).then(a.0.cmp(&b.0)));
         let used: Vec<DeviceNumber> = mounted.iter().map(|(_, _, volume)| volume.device).collect();
+        self.owed = self.owed_now(world, &used);
         let notes = self.notes_now(world, &used);
 
         let volumes: BTreeMap<VolumeId, Key> = mounted.iter().map(|(id, key, _)| (*id, *key)).collect();
@@ -203,7 +220,35 @@ impl Join {
     fn notes_now(&self, world: &World<'_>, used: &[DeviceNumber]) -> BTreeMap<String, Note> {
         let blocks = self.blocks.iter().flat_map(BTreeMap::values);
         let idle = blocks.filter(|block| block.settled && !used.contains(&block.number));
-        idle.filter_map(|block| Some((block.name.clone(), note(block, world)?))).collect()
+        let silent =
+            |block: &Block| self.owed.get(&block.name).is_some_and(|owed| owed.since + SILENCE <= world.at);
+        idle.filter_map(|block| Some((block.name.clone(), note(block, silent(block), world)?))).collect()
+    }
+
+    /// The disks that should be used and of which the helper has said nothing yet.
+    fn owed_now(&self, world: &World<'_>, used: &[DeviceNumber]) -> BTreeMap<String, Owed> {
+        let blocks = self.blocks.iter().flat_map(BTreeMap::values);
+        let idle = blocks.filter(|block| block.settled && !used.contains(&block.number));
+        let owed = idle.filter(|block| {
+            let facts = facts_of(block, world);
+            // One that nobody marked may have been passed over without a word, and what is in use has had its word.
+            word_on(block, &facts, world).is_none()
+                && facts.is_marked()
+                && facts.verdict() == Verdict::Use
+                && facts.mounted == Mounted::Nowhere
+        });
+        let named = owed.map(|block| {
+            let uuid = block.facts.uuid.clone();
+            let since = self.owed.get(&block.name).filter(|owed| owed.uuid == uuid).map(|owed| owed.since);
+            (block.name.clone(), Owed { uuid, since: since.unwrap_or(world.at) })
+        });
+        named.collect()
+    }
+
+    /// When to look again though no witness says anything.
+    pub(super) fn look_again_at(&self, now: Duration) -> Option<Duration> {
+        let ends = self.owed.values().map(|owed| owed.since + SILENCE);
+        ends.filter(|end| *end > now).min()
     }
 
     fn block_of(&self, number: DeviceNumber) -> Option<&Block> {
@@ -253,13 +298,24 @@ fn stamp(reports: &[DiskReport], number: DeviceNumber) -> Option<i64> {
     report_of(reports, number).map(|report| report.at_micros)
 }
 
-/// The helper's word counts, if it is about this content; else the verdict on what can be known from outside.
-fn note(block: &Block, world: &World<'_>) -> Option<Note> {
+fn facts_of(block: &Block, world: &World<'_>) -> DiskFacts {
     let whole = block.parent.as_deref().unwrap_or(&block.name);
-    let facts = world.around.complete(block.facts.clone(), block.number, whole);
+    world.around.complete(block.facts.clone(), block.number, whole)
+}
+
+/// What the helper says of a disk, if it is about this content. A disk that was divided into partitions since is none any more.
+fn word_on<'w>(block: &Block, facts: &DiskFacts, world: &World<'w>) -> Option<&'w DiskReport> {
+    let is_of_it = |report: &&DiskReport| {
+        report.disk == block.name && report.uuid == facts.uuid.as_str() && !facts.partitioned
+    };
+    report_of(world.reports, block.number).filter(is_of_it)
+}
+
+/// The helper's word counts; else the verdict on what can be known from outside, and that the helper is `silent` for too long.
+fn note(block: &Block, silent: bool, world: &World<'_>) -> Option<Note> {
+    let facts = facts_of(block, world);
     let label = label_of(&block.name, &facts.content, &facts.label);
-    let report = report_of(world.reports, block.number)
-        .filter(|report| report.disk == block.name && report.uuid == facts.uuid.as_str());
+    let report = word_on(block, &facts, world);
     let why = match report.map(|report| (&report.outcome, report)) {
         Some((Outcome::Mounted { .. } | Outcome::Unmounted { .. }, _)) => return None,
         Some((Outcome::LeftAlone { reason }, _)) => Why::Left(*reason),
@@ -269,15 +325,23 @@ fn note(block: &Block, world: &World<'_>) -> Option<Note> {
         Some((Outcome::Failed { volume, fault }, report)) => {
             Why::Failed { volume: *volume, fault: *fault, text: report.text.clone() }
         }
+        None if silent => Why::Failed { volume: None, fault: Fault::NotMounted, text: waits(&block.name) },
         None => Why::Left(left_alone(&facts)?),
     };
     Some(Note { label, why })
 }
 
+fn waits(name: &str) -> String {
+    format!(
+        "{name} is not used yet: the mount helper has not reported on it; it may be checking it, which can take minutes \
+         (journalctl -u holdfast-volume@{name} -u holdfast-request). If it is not: holdfast volume mount {name}, as root"
+    )
+}
+
 fn left_alone(facts: &DiskFacts) -> Option<Unfit> {
     match facts.verdict() {
         Verdict::LeaveAlone(reason) => Some(reason),
-        // The helper is on its way to these.
+        // The helper is on its way to these; where it does not come, that is told in its time.
         Verdict::Use | Verdict::Look => None,
         Verdict::PassOver(_) => None,
     }

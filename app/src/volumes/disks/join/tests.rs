@@ -16,6 +16,7 @@ struct Story {
     there: BTreeMap<DeviceNumber, Block>,
     /// Reports and media are numbered through, so that no two are alike.
     count: u64,
+    at: Duration,
 }
 
 fn id(digit: u8) -> VolumeId {
@@ -121,6 +122,7 @@ impl Story {
             around: &around,
             reports: &self.reports,
             now: &|number| self.there.get(&number).cloned(),
+            at: self.at,
         };
         if let Some(event) = event {
             self.join.take(event, &world);
@@ -144,7 +146,8 @@ fn sentence(change: &DiskChange) -> String {
         DiskChange::Gone { id } => format!("{} gone", short(*id)),
         DiskChange::LeftAlone { label, reason } => format!("{label} left: {reason:?}"),
         DiskChange::Failed { label, volume, fault, text } => {
-            assert_eq!(text, "the helper's words");
+            let waits = text.contains("has not reported");
+            assert!(waits || text == "the helper's words", "{text}");
             format!("{label} failed: {fault:?} {:?}", volume.map(short))
         }
         DiskChange::LeftGone { label } => format!("{label} no longer"),
@@ -330,6 +333,44 @@ fn a_report_on_the_disk_before_says_nothing_of_the_one_that_is_there() {
     let mut other = story.block("sdb1", "ext4", "HOLDFAST");
     other.facts.uuid = Text::try_from("another").unwrap();
     assert_eq!(story.event(BlockEvent::Came(other)), NOTHING);
+}
+
+#[test]
+fn a_disk_on_which_the_helper_is_silent_for_too_long_is_told_until_it_speaks() {
+    let mut story = Story::with_udev();
+    story.at = Duration::from_secs(100);
+    assert_eq!(story.plug("sdb1", "ext2", "HOLDFAST"), ["sdb1 (ext2, HOLDFAST) left: Filesystem"]);
+    assert_eq!(story.plug("sdc1", "exfat", "MUSIC"), NOTHING);
+    let left = Outcome::LeftAlone { reason: Unfit::Filesystem };
+    assert_eq!(story.report("sdb1", left), NOTHING);
+    assert_eq!(story.join.look_again_at(story.at), None, "nobody waits for anything");
+    // Formatted as it was asked.
+    let mut formatted = story.block("sdb1", "ext4", "HOLDFAST");
+    formatted.facts.uuid = Text::try_from("another").unwrap();
+    assert_eq!(story.event(BlockEvent::Changed(formatted)), ["sdb1 (ext2, HOLDFAST) no longer"]);
+    let end = Duration::from_secs(160);
+    assert_eq!(story.join.look_again_at(story.at), Some(end));
+    story.at = end - Duration::from_millis(1);
+    assert_eq!(story.told(None), NOTHING);
+    story.at = end;
+    assert_eq!(story.told(None), ["sdb1 (ext4, HOLDFAST) failed: NotMounted None"]);
+    assert_eq!(story.join.look_again_at(story.at), None, "it is told");
+    assert_eq!(
+        story.mount(50, "sdb1", 1),
+        ["sdb1 (ext4, HOLDFAST) no longer", "1 mounted from sdb1 (ext4, HOLDFAST)"]
+    );
+}
+
+#[test]
+fn a_disk_that_was_blank_and_is_divided_into_partitions_is_called_blank_no_more() {
+    let mut story = Story::with_udev();
+    story.plug("sdb", "", "");
+    story.reports.clear();
+    let mut divided = story.there[&fields("sdb").1].clone();
+    assert_eq!(story.report("sdb", Outcome::LeftAlone { reason: Unfit::Blank }), NOTHING);
+    story.reports[0].uuid = "sdb".to_owned();
+    divided.facts.partitioned = true;
+    assert_eq!(story.event(BlockEvent::Changed(divided)), ["sdb no longer"]);
 }
 
 #[test]
