@@ -50,6 +50,12 @@ impl Bench {
     }
 
     pub fn helper(&self, arguments: &[&str]) -> Answer {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
+        Answer { code: status.code(), said }
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(binary().unwrap());
         command.arg("volume").args(arguments).env_remove("JOURNAL_STREAM");
         command.arg("--runtime").arg(self.run_folder());
@@ -57,9 +63,7 @@ impl Bench {
             command.arg("--config").arg(self.folder.join("holdfast.toml"));
             command.arg("--owner").arg(format!("{USER}:{GROUP}"));
         }
-        let Output { status, stdout, stderr } = command.output().unwrap();
-        let said = String::from_utf8_lossy(&stdout).into_owned() + &String::from_utf8_lossy(&stderr);
-        Answer { code: status.code(), said }
+        command
     }
 
     /// `holdfast volume mount`, as udev and systemd would have it.

@@ -6,12 +6,17 @@ mod strange;
 
 use bench::{Bench, GROUP, USER, copy, mounts_below, recorder_can_write};
 use holdfast_tests::loops::{Loop, Mounted, run, world};
+use holdfast_tests::wait_until;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
+use std::time::Duration;
+
+/// Longest that anything is waited for that ought to happen in a moment.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_disk_with_our_label_is_adopted_and_mounted_safely_for_the_recorder_alone() {
@@ -377,6 +382,45 @@ fn what_the_recorder_requests_is_done_and_nothing_else() {
     assert!(are_done() && bench.is_unmounted());
     let written = fs::OpenOptions::new().write(true).open(format!("/proc/self/fd/{}", read.as_raw_fd()));
     assert_eq!(written.unwrap_err().kind(), ErrorKind::ReadOnlyFilesystem);
+}
+
+#[test]
+fn a_mount_that_takes_long_makes_no_unmount_of_another_disk_late_and_is_done_again_if_its_helper_is_killed() {
+    let test = "a_mount_that_takes_long_makes_no_unmount_of_another_disk_late_and_is_done_again_if_its_helper_is_killed";
+    let Some(folder) = world(test) else { return };
+    let bench = Bench::new(folder);
+    let (slow, other) = (bench.disk("slow.img", "HOLDFAST"), bench.disk("other.img", "HOLDFAST"));
+    let (slow_volume, volume) = (bench.mounts(&slow), bench.mounts(&other));
+    assert_eq!(bench.helper(&["unmount", &slow_volume]).code, Some(0));
+    let requests = bench.run_folder().join("requests");
+    fs::create_dir(&requests).unwrap();
+    let leave = |name: String| fs::write(requests.join(name), "").unwrap();
+    let asked =
+        || fs::read_dir(&requests).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+
+    // As a check of minutes has it.
+    let lock = File::open(bench.run_folder().join(format!("locks/disk-{}", slow.name()))).unwrap();
+    lock.lock().unwrap();
+    leave(format!("mount-{slow_volume}"));
+    let mut helper = bench.command(&["unmount", "--requested"]).spawn().unwrap();
+    let taken = format!("taken-mount-{slow_volume}");
+    assert!(wait_until(PATIENCE, || asked() == [taken.as_str()]), "{:?}", asked());
+    leave(format!("unmount-{volume}"));
+    // What is about the slow one itself waits for it.
+    leave(format!("unmount-{slow_volume}"));
+    let is_unmounted = || !bench.path_of(&volume).exists() && asked().len() == 2;
+    let answered = wait_until(PATIENCE, is_unmounted);
+    let still_runs = helper.try_wait().unwrap().is_none();
+    helper.kill().unwrap();
+    helper.wait().unwrap();
+    assert!(answered && still_runs, "{:?}", asked());
+    assert!(bench.is_unmounted());
+
+    fs::remove_file(requests.join(format!("unmount-{slow_volume}"))).unwrap();
+    drop(lock);
+    let answer = bench.helper(&["unmount", "--requested"]);
+    assert_eq!((answer.code, asked().len()), (Some(0), 0), "{}", answer.said);
+    assert!(bench.path_of(&slow_volume).join("holdfast").exists(), "it is not done again");
 }
 
 #[test]

@@ -364,11 +364,9 @@ fn a_disk_on_which_the_helper_is_silent_for_too_long_is_told_until_it_speaks() {
 #[test]
 fn a_disk_that_was_blank_and_is_divided_into_partitions_is_called_blank_no_more() {
     let mut story = Story::with_udev();
-    story.plug("sdb", "", "");
-    story.reports.clear();
+    assert_eq!(story.plug("sdb", "", ""), ["sdb left: Blank"]);
     let mut divided = story.there[&fields("sdb").1].clone();
     assert_eq!(story.report("sdb", Outcome::LeftAlone { reason: Unfit::Blank }), NOTHING);
-    story.reports[0].uuid = "sdb".to_owned();
     divided.facts.partitioned = true;
     assert_eq!(story.event(BlockEvent::Changed(divided)), ["sdb no longer"]);
 }
