@@ -25,8 +25,8 @@ use core::time::Duration;
 use heapless::Vec;
 
 /// Most alarms that are known at once: for each of 32 cameras lost, access, dropped and two tracks; for each of 8 volumes
-/// its nine own and six faults of this session that nobody acknowledged yet; 16 disks that are left alone; three of the
-/// device: 299, and some room for cameras with more tracks.
+/// its ten own and six faults of this session that nobody acknowledged yet; 16 disks that are left alone; three of the
+/// device: 307, and some room for cameras with more tracks.
 pub const MAX_ALARMS: usize = 320;
 
 /// How bad it is.
@@ -69,6 +69,8 @@ pub enum AlarmKey {
     SpaceUnknown(VolumeIndex),
     /// A volume was ejected and can be taken out.
     SafeToRemove(VolumeIndex),
+    /// A volume that a person wanted out is in use by another program, and is recorded to again.
+    KeptMounted(VolumeIndex),
     /// A disk came that Holdfast does not write to.
     DiskNotUsed(Label),
     /// A disk came that is to be used and cannot be.
@@ -194,6 +196,8 @@ const fn rule(key: &AlarmKey) -> Rule {
         AlarmKey::SpaceUnknown(_) => (Medium, 60, 0, Open),
         // An answer to the person who asked for it; over when they act on it.
         AlarmKey::SafeToRemove(_) => (Low, 0, 0, Open),
+        // The same; over as soon as it is seen.
+        AlarmKey::KeptMounted(_) => (Low, 0, 0, Latched),
         // As long as it is connected.
         AlarmKey::DiskNotUsed(_) => (Low, 0, 0, Open),
         // A person put it there to be recorded on, and it is not: as bad as a volume that failed, while another records.

@@ -305,6 +305,11 @@ impl Appliance {
                 self.alarms.occur(now, AlarmKey::VolumeWentBack(index), Detail::None);
             }
             VolumeEvent::Unmounted => volume.unmounted(now.mono),
+            VolumeEvent::KeptMounted => {
+                if volume.kept_mounted(now.mono) {
+                    self.alarms.occur(now, AlarmKey::KeptMounted(index), Detail::None);
+                }
+            }
             VolumeEvent::Health(health) => watch::health(now, index, health, &mut self.alarms),
             VolumeEvent::Attached
             | VolumeEvent::Replaced
@@ -349,6 +354,7 @@ impl Appliance {
             | VolumeEvent::Exhausted { .. }
             | VolumeEvent::WentBack
             | VolumeEvent::Unmounted
+            | VolumeEvent::KeptMounted
             | VolumeEvent::Health(_) => {}
         }
     }

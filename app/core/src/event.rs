@@ -175,8 +175,10 @@ pub enum VolumeEvent {
     Eject,
     /// A person wants an ejected one to be used again.
     Use,
-    /// What `VolumeEffect::Unmount` asked for is done.
+    /// What `VolumeEffect::Unmount` asked for is done. Counts also when it comes later than the core waited for it.
     Unmounted,
+    /// What `VolumeEffect::Unmount` asked for was refused: somebody else has files open on it. It is still mounted.
+    KeptMounted,
     /// What SMART says of its disk; told when it changes.
     Health(Health),
 }

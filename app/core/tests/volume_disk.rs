@@ -305,6 +305,98 @@ fn a_disk_that_cannot_be_unmounted_is_an_alarm_and_goes_on() {
     world.expect_of("vol0", &["64.0 vol0 Open"]);
 }
 
+/// Ejected, and given up at second 62; tried at 64.
+fn ejected_in_vain() -> World {
+    let mut world = recording();
+    world.volume(0, VolumeEvent::Eject);
+    world.volume(0, VolumeEvent::Closed);
+    world.at(63.0);
+    world.forget();
+    world
+}
+
+#[test]
+fn a_disk_that_is_unmounted_late_is_safe_to_remove_all_the_same() {
+    let mut world = ejected_in_vain();
+    world.volume(0, VolumeEvent::Unmounted);
+    world.expect(&[
+        "63.0 vol0 is SafeToRemove",
+        "63.0 alarm Volume(VolumeIndex(0), Stuck) ReturnedUnacknowledged x1 Volume(Stuck)",
+        "63.0 alarm SafeToRemove(VolumeIndex(0)) Unacknowledged x1 None",
+    ]);
+    // While it was tried already: that finds nothing.
+    let mut world = ejected_in_vain();
+    world.at(64.0);
+    world.volume(0, VolumeEvent::Unmounted);
+    world.forget();
+    world.fault(0, Fault::Missing);
+    world.expect_of("vol0", &["64.0 vol0 is SafeToRemove"]);
+    world.at(1000.0);
+    world.expect_of("vol0", &[]);
+}
+
+#[test]
+fn a_person_who_wants_a_disk_used_is_obeyed_also_when_it_is_unmounted_late() {
+    let mut world = ejected_in_vain();
+    world.volume(0, VolumeEvent::Use);
+    world.expect_of("vol0", &["63.0 vol0 Open"]);
+    world.volume(0, VolumeEvent::Unmounted);
+    world.fault(0, Fault::Missing);
+    world.expect_of("vol0", &["63.0 vol0 Mount", "63.0 vol0 is faulted until 123.0: Stuck"][..1]);
+    world.volume(0, VolumeEvent::Attached);
+    world.expect_of("vol0", &["63.0 vol0 Open"]);
+}
+
+#[test]
+fn a_late_answer_says_nothing_of_a_disk_that_is_in_use_again() {
+    let mut world = ejected_in_vain();
+    world.at(64.0);
+    world.volume(0, VolumeEvent::Ready);
+    world.forget();
+    world.volume(0, VolumeEvent::Unmounted);
+    world.volume(0, VolumeEvent::KeptMounted);
+    world.expect_of("vol0", &[]);
+    world.expect_of("KeptMounted", &[]);
+}
+
+#[test]
+fn a_disk_that_somebody_else_uses_is_recorded_to_again_at_once_and_a_person_is_told() {
+    let mut world = recording();
+    world.volume(0, VolumeEvent::Eject);
+    world.volume(0, VolumeEvent::Closed);
+    world.at(3.0);
+    world.forget();
+    world.volume(0, VolumeEvent::KeptMounted);
+    world.expect(&[
+        "3.0 vol0 Open",
+        "3.0 vol0 is Opening",
+        "3.0 alarm KeptMounted(VolumeIndex(0)) ReturnedUnacknowledged x1 None",
+    ]);
+    world.volume(0, VolumeEvent::Ready);
+    world.expect_of("vol0", &["3.0 cam0 to vol0", "3.0 vol0 is Ready"]);
+    // A person who changed their mind is not told, nor anybody of a remount.
+    let mut world = recording();
+    world.volume(0, VolumeEvent::Eject);
+    world.volume(0, VolumeEvent::Closed);
+    world.volume(0, VolumeEvent::Use);
+    world.forget();
+    world.volume(0, VolumeEvent::KeptMounted);
+    world.expect_of("ol", &["2.0 vol0 Open"]);
+}
+
+#[test]
+fn a_disk_that_was_mounted_while_it_was_to_be_ejected_is_unmounted_again() {
+    let mut world = ejected(VolumeKind::Disk);
+    world.volume(0, VolumeEvent::Use);
+    world.volume(0, VolumeEvent::Eject);
+    world.forget();
+    world.at(5.0);
+    world.volume(0, VolumeEvent::Attached);
+    world.expect_of("vol0", &["5.0 vol0 Unmount"]);
+    world.volume(0, VolumeEvent::Unmounted);
+    world.expect_of("vol0", &["5.0 vol0 is SafeToRemove"]);
+}
+
 #[test]
 fn a_writer_that_does_not_close_for_an_ejection_is_abandoned_and_said() {
     let mut world = recording();

@@ -277,17 +277,43 @@ fn a_helper_that_does_not_answer_costs_no_more_than_its_deadline() {
     world.expect_of("Open", &[]);
     world.at(14.0);
     world.expect_of("vol0 Open", &["14.0 vol0 Open"]);
-    // Neither does one that unmounts and then hangs in its check.
+}
+
+#[test]
+fn a_mount_that_does_not_come_is_asked_for_again_and_taken_whenever_it_comes() {
     let mut world = World::recording_on(&[VolumeKind::Disk]);
     world.fault(0, Fault::ReadOnly);
+    world.forget();
     world.volume(0, VolumeEvent::Unmounted);
-    world.at(64.0);
-    world.expect_of("vol0 Open", &["64.0 vol0 Open"]);
-    // What comes late is taken all the same.
-    world.fault(0, Fault::NotMounted);
-    world.at(65.0);
+    world.at(1330.0);
+    // Nothing is there to be opened meanwhile.
+    let lines: Vec<_> = world.lines().into_iter().filter(|line| line.contains("vol0")).collect();
+    let commands: Vec<_> = lines.iter().filter(|line| !line.contains("vol0 is")).collect();
+    assert_eq!(commands, ["2.0 vol0 Mount", "662.0 vol0 Mount", "1322.0 vol0 Mount"]);
     world.volume(0, VolumeEvent::Attached);
-    world.expect_of("vol0 Open", &["65.0 vol0 Open"]);
+    world.expect_of("vol0 Open", &["1330.0 vol0 Open"]);
+    world.volume(0, VolumeEvent::Ready);
+    world.expect_of("to vol0", &["1330.0 cam0 to vol0"]);
+}
+
+#[test]
+fn a_disk_that_is_unmounted_later_than_it_was_waited_for_is_mounted_again_at_once() {
+    for (answered, meanwhile) in [(13.0, "it waits for its next attempt"), (14.5, "it is being opened")] {
+        let mut world = World::recording_on(&[VolumeKind::Disk]);
+        world.fault(0, Fault::ReadOnly);
+        world.at(answered);
+        world.forget();
+        world.volume(0, VolumeEvent::Unmounted);
+        if answered > 14.0 {
+            world.expect_of("vol0", &[]);
+            world.fault(0, Fault::Missing);
+        }
+        let mount = format!("{answered:.1} vol0 Mount");
+        let lines = world.lines();
+        assert!(lines.contains(&mount), "{meanwhile}: {lines:?}");
+        world.volume(0, VolumeEvent::Attached);
+        world.expect_of("vol0 Open", &[&format!("{answered:.1} vol0 Open")]);
+    }
 }
 
 #[test]

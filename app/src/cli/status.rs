@@ -91,6 +91,13 @@ pub fn eject(asked: &Eject) -> Result<Exit, Box<dyn Error>> {
                 let why = volume.detail.as_deref().unwrap_or("it failed");
                 return Ok(refused(&format!("{} was not ejected: {why}", name(volume))));
             }
+            // Only an ejection that was refused, or that somebody took back, leads there.
+            Some(volume) if volume.state == "opening" || volume.state == "ready" => {
+                return Ok(refused(&format!(
+                    "{} was not ejected and is used again: it is in use by another program. Close that and eject it again",
+                    name(volume)
+                )));
+            }
             Some(volume) if Instant::now() >= end => {
                 return Ok(refused(&format!(
                     "{} is still {} after {} s; look again with `holdfast volume list`",

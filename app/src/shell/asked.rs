@@ -52,13 +52,16 @@ pub(super) fn answer(
         },
         Request::Use { volume } => match find(volumes, &volume) {
             Err(text) => known(refused(text)),
-            Ok((_, part)) if part.status != Volume::SafeToRemove => {
-                known(refused(format!("{} was not ejected", part.name())))
-            }
-            Ok((index, part)) => {
-                let text = format!("{} is used again", part.name());
-                (Outcome::Known(Answer::Done { text }), Some(Event::Volume(index, VolumeEvent::Use)))
-            }
+            Ok((index, part)) => match part.status {
+                Volume::Opening | Volume::Ready => known(refused(format!("{} was not ejected", part.name()))),
+                Volume::Absent => known(refused(format!("{} is not there", part.name()))),
+                Volume::Closed => known(refused("the recorder is stopping".to_owned())),
+                // One that is still being ejected is used again as soon as that is over; one that failed is tried at once.
+                Volume::SafeToRemove | Volume::Ejecting | Volume::Faulted { .. } => {
+                    let text = format!("{} is used again", part.name());
+                    (Outcome::Known(Answer::Done { text }), Some(Event::Volume(index, VolumeEvent::Use)))
+                }
+            },
         },
         Request::Protect { camera, from, to, note } => {
             let camera = match camera.map(|camera| Name::new(&camera)).transpose() {
@@ -229,8 +232,10 @@ fn volume(part: &Part, recording: bool) -> VolumeStatus {
         Volume::Closed => ("closed", None),
     };
     let there = part.disk.as_ref().is_none_or(|disk| match disk.presence {
-        Presence::Mounted | Presence::Leaving => true,
-        Presence::Unmounted | Presence::Returning | Presence::Gone => false,
+        Presence::Mounted | Presence::Leaving { mounted: true } => true,
+        Presence::Leaving { mounted: false } | Presence::Unmounted | Presence::Returning | Presence::Gone => {
+            false
+        }
     });
     let forecast = part.forecast.filter(|_| recording);
     let seconds = |duration: Option<Duration>| duration.map(|duration| duration.as_secs());

@@ -47,6 +47,9 @@ pub(super) fn event(event: &Event, cameras: &Cameras, volumes: &Volumes) {
         VolumeEvent::Deleted { rule, segments, bytes } => {
             log::debug!(VOLUME = path.as_str(); "deleted {segments} segments of {bytes} bytes: {rule}");
         }
+        VolumeEvent::KeptMounted => {
+            log::warn!(VOLUME = path.as_str(); "it cannot be unmounted: another program has files open on it; it is used again");
+        }
         VolumeEvent::Eject => log::info!(VOLUME = path.as_str(); "a person wants to take it out"),
         VolumeEvent::Use => log::info!(VOLUME = path.as_str(); "a person wants it to be used"),
         VolumeEvent::Health(Health::Good) => log::debug!(VOLUME = path.as_str(); "SMART: passes"),

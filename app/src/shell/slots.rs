@@ -61,8 +61,10 @@ pub(super) struct Disk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Presence {
     Mounted,
-    /// Its unmounting was asked for; when its mount goes, that is no loss.
-    Leaving,
+    /// Its unmounting was asked for; when its mount goes, that is no loss. Not `mounted`: it was still being mounted.
+    Leaving {
+        mounted: bool,
+    },
     /// It was unmounted as asked, and is still plugged in, as far as is known.
     Unmounted,
     /// Its mounting was asked for.
@@ -95,7 +97,10 @@ impl Volumes {
                 bystanders.disks.insert(label.clone(), say::unfit(reason).to_owned());
                 vec![Event::DiskLeftAlone { disk: label, reason }]
             }
-            DiskChange::Failed { label, volume: _, fault, text } => {
+            DiskChange::Failed { label, volume, fault, text } => {
+                if let Some(kept) = volume.and_then(|id| self.failed(id, &label)) {
+                    return vec![kept];
+                }
                 let reason = if text.is_empty() { fault.to_string() } else { text };
                 bystanders.disks.insert(label.clone(), reason);
                 vec![Event::DiskFailed { disk: label, fault }]
@@ -127,7 +132,16 @@ impl Volumes {
                 events.push(VolumeEvent::Replaced);
             }
             // Mounted over itself, or seen twice: it is what it was.
-            Some((true, Presence::Mounted | Presence::Leaving)) => return Vec::new(),
+            Some((true, Presence::Mounted | Presence::Leaving { mounted: true })) => return Vec::new(),
+            // The helper may have answered both in either order: the core asks it again.
+            Some((true, Presence::Leaving { mounted: false })) => {
+                if let Some(disk) = part.disk.as_mut() {
+                    disk.presence = Presence::Leaving { mounted: true };
+                }
+                part.place = Some(Place::Disk { path, id });
+                part.begin_epoch();
+                return vec![Event::Volume(volume, VolumeEvent::Attached)];
+            }
             // It was pulled meanwhile, or a person mounted it again: either way its time as an ejected one is over.
             Some((true, Presence::Unmounted)) => events.push(VolumeEvent::Detached),
             Some((true, Presence::Returning | Presence::Gone)) => {}
@@ -140,14 +154,35 @@ impl Volumes {
         events.into_iter().map(|event| Event::Volume(volume, event)).collect()
     }
 
+    /// The helper could not do what it was asked to do with the disk of a slot. The event, if it is to stay for now.
+    fn failed(&mut self, id: VolumeId, label: &Label) -> Option<Event> {
+        let volume = self.slot_of(id)?;
+        let disk = self.parts.get_mut(usize::from(volume.0))?.disk.as_mut()?;
+        // Another one that says it is the same volume is no word about this one.
+        if label.split(' ').next() != Some(disk.device.as_str()) {
+            return None;
+        }
+        let (presence, event) = match disk.presence {
+            Presence::Leaving { mounted: true } => (Presence::Mounted, Some(VolumeEvent::KeptMounted)),
+            Presence::Leaving { mounted: false } => (Presence::Unmounted, Some(VolumeEvent::Unmounted)),
+            // It could not be mounted, and nobody works on it any more. The person is told why.
+            Presence::Returning => (Presence::Unmounted, None),
+            Presence::Mounted | Presence::Unmounted | Presence::Gone => return None,
+        };
+        disk.presence = presence;
+        event.map(|event| Event::Volume(volume, event))
+    }
+
     fn gone(&mut self, id: VolumeId) -> Vec<Event> {
         let Some(volume) = self.slot_of(id) else { return Vec::new() };
         self.touch(volume);
-        let disk = self.parts.get_mut(usize::from(volume.0)).and_then(|part| part.disk.as_mut());
-        let Some(disk) = disk else { return Vec::new() };
+        let Some(part) = self.parts.get_mut(usize::from(volume.0)) else { return Vec::new() };
+        let Some(disk) = part.disk.as_mut() else { return Vec::new() };
         let (presence, event) = match disk.presence {
-            Presence::Leaving => (Presence::Unmounted, VolumeEvent::Unmounted),
+            Presence::Leaving { .. } => (Presence::Unmounted, VolumeEvent::Unmounted),
             Presence::Mounted | Presence::Unmounted | Presence::Returning => {
+                // What SMART says is told anew when it returns.
+                part.health = None;
                 (Presence::Gone, VolumeEvent::Detached)
             }
             Presence::Gone => return Vec::new(),
@@ -178,9 +213,19 @@ impl Volumes {
         let Some(part) = self.parts.get_mut(usize::from(volume.0)) else { return };
         let Some(disk) = part.disk.as_mut() else { return };
         let request = ask(disk.id);
-        disk.presence = match request {
-            HelperRequest::Unmount(_) => Presence::Leaving,
-            HelperRequest::Mount(_) => Presence::Returning,
+        disk.presence = match (request, disk.presence) {
+            // There is nothing to unmount, so no mount will go.
+            (HelperRequest::Unmount(_), Presence::Unmounted) => {
+                return self.report(volume, VolumeEvent::Unmounted);
+            }
+            (HelperRequest::Unmount(_), Presence::Returning | Presence::Leaving { mounted: false }) => {
+                Presence::Leaving { mounted: false }
+            }
+            (
+                HelperRequest::Unmount(_),
+                Presence::Mounted | Presence::Leaving { mounted: true } | Presence::Gone,
+            ) => Presence::Leaving { mounted: true },
+            (HelperRequest::Mount(_), _) => Presence::Returning,
         };
         let directory = self.runtime.join("requests");
         if let Err(error) = request.leave(&directory) {
@@ -199,9 +244,13 @@ impl Volumes {
         let mut events = Vec::new();
         for (index, part) in (0u8..).zip(&mut self.parts) {
             let Some(disk) = part.disk.as_mut() else { continue };
-            let away = disk.presence == Presence::Unmounted || disk.presence == Presence::Returning;
+            let away = match disk.presence {
+                Presence::Unmounted | Presence::Returning | Presence::Leaving { mounted: false } => true,
+                Presence::Mounted | Presence::Leaving { mounted: true } | Presence::Gone => false,
+            };
             if away && !Path::new("/sys/class/block").join(&disk.device).exists() {
                 disk.presence = Presence::Gone;
+                part.health = None;
                 events.push(Event::Volume(VolumeIndex(index), VolumeEvent::Detached));
             }
         }

@@ -16,7 +16,7 @@ use holdfast_core::settings::{CameraIndex, MAX_VOLUMES, VolumeIndex, VolumeKind}
 use holdfast_core::time::Anchor;
 use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 
-use super::slots::Disk;
+use super::slots::{Disk, Presence};
 use super::{Message, Outbox};
 use crate::config::{CameraConfig, Config, PlaceKind, RetentionConfig, Share};
 use crate::host::clock;
@@ -170,6 +170,10 @@ impl Volumes {
             VolumeEvent::Ready => {
                 part.knowledge = Knowledge::WasInUse;
                 part.id = self.in_use.id_of(part.generation).or(part.id);
+                if let Some(Disk { presence: presence @ Presence::Leaving { .. }, .. }) = &mut part.disk {
+                    // It was asked to go, and did not in time: when its mount goes now, that is a loss.
+                    *presence = Presence::Mounted;
+                }
             }
             VolumeEvent::Health(health) => part.health = Some(*health),
             VolumeEvent::History { .. }
@@ -187,7 +191,8 @@ impl Volumes {
             | VolumeEvent::WentBack
             | VolumeEvent::Eject
             | VolumeEvent::Use
-            | VolumeEvent::Unmounted => {}
+            | VolumeEvent::Unmounted
+            | VolumeEvent::KeptMounted => {}
         }
     }
 

@@ -42,8 +42,8 @@ const EJECTING: Duration = Duration::from_secs(30);
 /// Unmounting for a person writes out what the kernel holds: gigabytes, on a stick of 20 MB/s.
 const UNMOUNTING: Duration = Duration::from_secs(60);
 
-/// A check and a mount of a healthy filesystem take seconds. After this it is tried as it is, which costs nothing; a
-/// longer check ends in `Attached`, which is taken at any time.
+/// A check and a mount of a healthy filesystem take seconds. After this its fault is told and its mount asked for anew
+/// later; a longer check ends in `Attached`, which is taken at any time.
 const MOUNTING: Duration = Duration::from_secs(60);
 
 /// A disk that is there at all has been found and mounted by then: so long a slot without one is hope, no alarm.
@@ -65,6 +65,10 @@ pub(crate) struct Volume {
     untold: Option<(Mono, Fault)>,
     bar: Option<Bar>,
     remounted: Option<Mono>,
+    /// What an unmount that was waited for no longer is for: its answer may still come.
+    late: Option<Unmounted>,
+    /// Its mount is gone, as we wanted: opening would be in vain before it is `Attached` again.
+    unmounted: bool,
     /// Bytes free and in all, as far as they were told.
     space: (Option<u64>, Option<u64>),
     owed: Option<VolumeEffect>,
@@ -141,6 +145,8 @@ impl Volume {
             untold: None,
             bar: None,
             remounted: None,
+            late: None,
+            unmounted: false,
             space: (None, None),
             owed: None,
             told: None,
@@ -160,6 +166,7 @@ impl Volume {
         match self.state {
             State::Opening { .. } => {
                 self.state = State::Ready { since: now, load: Load::default(), after: self.fault() };
+                (self.late, self.unmounted) = (None, false);
                 self.untold.take()
             }
             // Too late: it was given up on, or is to be closed.
@@ -207,7 +214,7 @@ impl Volume {
         match self.state {
             State::Closing { then: Closed::Stop, .. } => self.state = State::Closed,
             State::Closing { then: Closed::Eject, .. } => self.take_out(now),
-            State::Closing { then: Closed::Open, .. } => self.open(now),
+            State::Closing { then: Closed::Open, .. } => self.attempt(now),
             State::Opening { .. } | State::Ready { .. } => self.fail(now, Fault::Other(0)),
             State::Idle
             | State::Absent(_)
@@ -307,14 +314,17 @@ impl Volume {
         }
         match self.state {
             State::Opening { deadline } if deadline <= now => {
-                self.fail(now, Fault::Stuck);
+                match self.unmounted {
+                    true => self.fail_again(now, Fault::Stuck),
+                    false => self.fail(now, Fault::Stuck),
+                }
                 self.owed = Some(VolumeEffect::Abandon);
             }
             State::Ready { since, .. } if since + PROVEN <= now => {
                 self.patience = Patience::Fresh;
                 self.stand_by();
             }
-            State::Faulted { until: Some(until) } if until <= now => self.open(now),
+            State::Faulted { until: Some(until) } if until <= now => self.attempt(now),
             State::Closing { deadline, then } if deadline <= now => {
                 self.owed = Some(VolumeEffect::Abandon);
                 match then {
@@ -328,14 +338,15 @@ impl Volume {
                     }
                 }
             }
-            State::Unmounting { deadline, then } if deadline <= now => match then {
-                Unmounted::Eject => self.fail_again(now, Fault::Stuck),
-                // It is tried as it is.
-                Unmounted::Mount => self.fail_again(now, self.fault().unwrap_or(Fault::Stuck)),
-            },
-            State::Mounting { deadline } if deadline <= now => {
-                self.fail_again(now, self.fault().unwrap_or(Fault::NotMounted));
+            State::Unmounting { deadline, then } if deadline <= now => {
+                self.late = Some(then);
+                match then {
+                    Unmounted::Eject => self.fail_again(now, Fault::Stuck),
+                    // It is tried as it is.
+                    Unmounted::Mount => self.fail_again(now, self.fault().unwrap_or(Fault::Stuck)),
+                }
             }
+            State::Mounting { deadline } if deadline <= now => self.fail_to_mount(now),
             State::Idle
             | State::Absent(_)
             | State::Opening { .. }
@@ -373,6 +384,16 @@ impl Volume {
         [bar, state].into_iter().flatten().min()
     }
 
+    /// Tries it again, with what has to come first.
+    fn attempt(&mut self, now: Mono) {
+        match (self.unmounted, self.late.take_if(|_| self.unmounted)) {
+            (false, _) => self.open(now),
+            // Its ejection came late, and is what a person wants all the same.
+            (true, Some(Unmounted::Eject)) => self.ejected(),
+            (true, Some(Unmounted::Mount) | None) => self.mount(now),
+        }
+    }
+
     fn open(&mut self, now: Mono) {
         self.owed = Some(VolumeEffect::Open);
         self.state = State::Opening { deadline: now + OPENING };
@@ -383,13 +404,19 @@ impl Volume {
         self.state = State::Mounting { deadline: now + MOUNTING };
     }
 
+    fn unmount(&mut self, then: Unmounted, deadline: Mono) {
+        // Where it was to be mounted, only the answer tells whether it is.
+        (self.late, self.unmounted) = (None, false);
+        self.owed = Some(VolumeEffect::Unmount);
+        self.state = State::Unmounting { deadline, then };
+    }
+
     /// Its writer has let go of it, and a person wants it out.
     fn take_out(&mut self, now: Mono) {
         match self.kind {
             VolumeKind::Path => self.ejected(),
             VolumeKind::Disk => {
-                self.owed = Some(VolumeEffect::Unmount);
-                self.state = State::Unmounting { deadline: now + UNMOUNTING, then: Unmounted::Eject };
+                self.unmount(Unmounted::Eject, now + UNMOUNTING);
             }
         }
     }

@@ -9,6 +9,7 @@ use crate::time::Mono;
 impl Volume {
     /// Its filesystem is there.
     pub(crate) fn attached(&mut self, now: Mono) {
+        self.unmounted = false;
         match self.state {
             State::Absent(_) => {
                 self.bar = None;
@@ -16,6 +17,10 @@ impl Volume {
                 self.open(now);
             }
             State::Faulted { .. } | State::Mounting { .. } => self.open(now),
+            // Its mount was under way before a person wanted it out, and the helper may have found nothing to unmount.
+            State::Unmounting { deadline, then: Unmounted::Eject } if self.kind == VolumeKind::Disk => {
+                self.unmount(Unmounted::Eject, deadline);
+            }
             // Told twice; or of a mount that is about to go; or mounted by somebody while a person wants it out.
             State::Idle
             | State::Opening { .. }
@@ -30,6 +35,7 @@ impl Volume {
 
     /// Its device or mount is gone: its writer is not waited for.
     pub(crate) fn detached(&mut self, now: Mono) {
+        (self.late, self.unmounted) = (None, false);
         match self.state {
             State::Opening { .. } => {
                 self.owed = Some(VolumeEffect::Abandon);
@@ -71,7 +77,7 @@ impl Volume {
 
     /// A writer that had been abandoned has ended: the volume can be opened again.
     pub(crate) fn released(&mut self, now: Mono) {
-        if let State::Faulted { until: Some(_) } = self.state {
+        if let (State::Faulted { until: Some(_) }, false) = (self.state, self.unmounted) {
             self.open(now);
         }
     }
@@ -103,6 +109,7 @@ impl Volume {
 
     /// A person wants it to be used again, or tried again.
     pub(crate) fn reuse(&mut self, now: Mono) {
+        self.late = self.late.map(|_| Unmounted::Mount);
         match self.state {
             State::Ejected => match self.kind {
                 VolumeKind::Path => self.open(now),
@@ -114,7 +121,7 @@ impl Volume {
             State::Unmounting { deadline, then: Unmounted::Eject } => {
                 self.state = State::Unmounting { deadline, then: Unmounted::Mount };
             }
-            State::Faulted { .. } => self.open(now),
+            State::Faulted { .. } => self.attempt(now),
             State::Idle
             | State::Absent(_)
             | State::Opening { .. }
@@ -127,13 +134,48 @@ impl Volume {
         }
     }
 
-    /// Its mount is gone, as we wanted.
+    /// Its mount is gone, as we wanted: maybe later than we waited for it.
     pub(crate) fn unmounted(&mut self, now: Mono) {
-        if let State::Unmounting { then, .. } = self.state {
-            match then {
-                Unmounted::Eject => self.ejected(),
-                Unmounted::Mount => self.mount(now),
+        match self.state {
+            State::Unmounting { then, .. } => {
+                (self.late, self.unmounted) = (Some(then), true);
+                self.attempt(now);
             }
+            State::Faulted { .. } if self.late.is_some() => {
+                self.unmounted = true;
+                self.attempt(now);
+            }
+            // Its writer finds nothing there, and tells so.
+            State::Opening { .. } | State::Closing { .. } => self.unmounted |= self.late.is_some(),
+            State::Faulted { .. }
+            | State::Idle
+            | State::Absent(_)
+            | State::Ready { .. }
+            | State::Mounting { .. }
+            | State::Ejected
+            | State::Closed
+            | State::Abandoned => {}
         }
+    }
+
+    /// It could not be unmounted, since somebody else uses it: it is used again at once. Whether a person who wanted it out
+    /// is to be told.
+    pub(crate) fn kept_mounted(&mut self, now: Mono) -> bool {
+        let wanted = match self.state {
+            State::Unmounting { then, .. } => {
+                self.open(now);
+                Some(then)
+            }
+            State::Opening { .. } | State::Faulted { .. } => self.late.take(),
+            State::Idle
+            | State::Absent(_)
+            | State::Ready { .. }
+            | State::Closing { .. }
+            | State::Mounting { .. }
+            | State::Ejected
+            | State::Closed
+            | State::Abandoned => None,
+        };
+        wanted == Some(Unmounted::Eject)
     }
 }

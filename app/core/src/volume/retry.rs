@@ -1,7 +1,6 @@
 //! What a fault does to a volume: how long it waits, whether it is remounted, whether it is barred.
 
 use super::{State, Unmounted, Volume};
-use crate::effect::VolumeEffect;
 use crate::event::Fault;
 use crate::settings::VolumeKind;
 use crate::time::Mono;
@@ -77,6 +76,10 @@ impl Volume {
 
     /// It failed while it was opened or in use.
     pub(super) fn fail(&mut self, now: Mono, fault: Fault) {
+        if self.unmounted {
+            // It failed since its mount went meanwhile.
+            return self.attempt(now);
+        }
         self.note(now, fault);
         let in_use = matches!(self.state, State::Ready { .. });
         if in_use {
@@ -108,8 +111,7 @@ impl Volume {
         let wait = self.wait(in_use, treatment.first);
         if self.is_remount_due(now, treatment.remount) {
             self.remounted = Some(now);
-            self.owed = Some(VolumeEffect::Unmount);
-            self.state = State::Unmounting { deadline: now + LETTING_GO, then: Unmounted::Mount };
+            self.unmount(Unmounted::Mount, now + LETTING_GO);
             return;
         }
         let until = match (treatment.again, self.kind) {
@@ -125,6 +127,12 @@ impl Volume {
     pub(super) fn fail_again(&mut self, now: Mono, fault: Fault) {
         self.note(now, fault);
         self.state = State::Faulted { until: Some(now + PACE) };
+    }
+
+    /// It could not be mounted, or its check takes long. Asking anew is what may help, opening is not.
+    pub(super) fn fail_to_mount(&mut self, now: Mono) {
+        self.note(now, self.fault().unwrap_or(Fault::NotMounted));
+        self.state = State::Faulted { until: Some(now + REMOUNT_EVERY) };
     }
 
     /// The wait before the next attempt.

@@ -64,6 +64,11 @@ pub struct Disk {
     out: Out,
     unmount_asked: bool,
     mount_asked: bool,
+    /// What the unmount that was asked for last is for: a person who wants it out, or its remount.
+    for_a_person: bool,
+    mounted: bool,
+    /// The core was told that it is unmounted, and has asked for nothing since that could change it.
+    known_unmounted: bool,
     /// Nothing of it is open since then, and so long it may stay so.
     idle: Option<(Mono, Duration)>,
     /// It was ready in this session, so what its ledger says is of this session.
@@ -82,6 +87,9 @@ impl Disk {
             out: Out::No,
             unmount_asked: false,
             mount_asked: false,
+            for_a_person: false,
+            mounted: kind == VolumeKind::Path,
+            known_unmounted: false,
             idle: None,
             known: false,
             tally: [0; 6],
@@ -104,6 +112,7 @@ impl Disk {
                 assert_eq!(self.writer, Writer::None, "vol{v} opened twice");
                 assert!(!stopped, "vol{v} opened after stop");
                 assert!(self.attached, "vol{v} opened though nothing is there");
+                assert!(!self.known_unmounted, "vol{v} opened though it is not mounted");
                 match self.out {
                     Out::No => {}
                     Out::Closing { since } => {
@@ -120,9 +129,8 @@ impl Disk {
                     }
                     Out::Done => panic!("vol{v} opened by itself after it was ejected"),
                 }
+                // What the helper was asked for may still come.
                 self.out = Out::No;
-                self.unmount_asked = false;
-                self.mount_asked = false;
                 self.idle = None;
                 self.writer = Writer::Opening { hangs: self.hanging };
                 self.tally[0] += 1;
@@ -156,11 +164,17 @@ impl Disk {
                 assert_eq!(self.writer, Writer::None, "vol{v} unmounted under its writer");
                 assert!(!stopped || self.unmount_asked, "vol{v} unmounted after stop");
                 self.unmount_asked = true;
+                self.mount_asked = false;
+                self.for_a_person = self.out != Out::No;
+                self.known_unmounted = false;
                 self.tally[3] += 1;
                 if self.out == Out::No {
                     self.idle = Some((now, Duration::from_secs(10) + PACE));
                 } else {
-                    self.out = Out::Unmounting { since: now };
+                    // Asked anew when its mount came meanwhile, it is waited for no longer.
+                    if !matches!(self.out, Out::Unmounting { .. }) {
+                        self.out = Out::Unmounting { since: now };
+                    }
                     self.idle = None;
                 }
             }
@@ -171,7 +185,8 @@ impl Disk {
                 );
                 self.mount_asked = true;
                 self.tally[4] += 1;
-                self.idle = Some((now, Duration::from_secs(60) + PACE));
+                // Anew after ten minutes, if it does not come.
+                self.idle = Some((now, Duration::from_secs(60 + 600)));
             }
             VolumeEffect::Status(_) | VolumeEffect::Forecast(_) => {}
         }
@@ -185,7 +200,13 @@ impl Disk {
             }
             Writer::None | Writer::Opening { .. } | Writer::Ready { .. } | Writer::Closing { .. } => PACE,
         };
+        let was_opening = matches!(self.writer, Writer::Opening { .. });
         self.writer = Writer::None;
+        if was_opening && self.known_unmounted && self.for_a_person && self.out == Out::No {
+            // What a person wanted came late.
+            self.out = Out::Done;
+        }
+        let waits_for_occasion = waits_for_occasion && !self.known_unmounted;
         self.idle = (!waits_for_occasion && self.attached && self.out == Out::No).then_some((now, wait));
     }
 }
@@ -234,6 +255,7 @@ impl Sim {
             }
             Writer::None => {}
             Writer::Opening { hangs: true } => self.fault(v, Fault::Stuck),
+            Writer::Opening { hangs: false } if !self.disks[v].mounted => self.fault(v, Fault::Missing),
             Writer::Opening { hangs: false } if self.chance(30) => {
                 let fault = FAULTS[self.rng.usize(0..FAULTS.len())];
                 self.fault(v, fault);
@@ -244,6 +266,8 @@ impl Sim {
                 }
                 let disk = &mut self.disks[v];
                 disk.known = true;
+                // It cannot be unmounted any more.
+                disk.unmount_asked = false;
                 disk.writer = Writer::Ready { since: self.now.mono, stored: false };
                 self.volume(v, VolumeEvent::Ready);
             }
@@ -291,25 +315,33 @@ impl Sim {
         let disk = &mut self.disks[v];
         let asked = (disk.unmount_asked, disk.mount_asked);
         match self.rng.u32(0..10) {
-            0..3 if asked.0 => {
+            0..3 if asked.0 && matches!(disk.writer, Writer::None | Writer::Opening { .. }) => {
                 disk.unmount_asked = false;
-                let late = matches!(disk.out, Out::Unmounting { since } if now.since(since) >= Duration::from_secs(60));
-                if disk.out == Out::No || late {
-                    disk.out = Out::No;
-                    // The core owes the mount at once, or an attempt if it has given up on the helper.
-                    disk.idle = Some((now, PACE));
-                } else {
-                    disk.out = Out::Done;
+                (disk.mounted, disk.known_unmounted) = (false, true);
+                if disk.writer == Writer::None {
+                    // However late: it is out, or the core owes the mount at once.
+                    disk.out = if disk.for_a_person { Out::Done } else { Out::No };
+                    disk.idle = (!disk.for_a_person).then_some((now, Duration::ZERO));
                 }
                 self.volume(v, VolumeEvent::Unmounted);
             }
-            0..3 if asked.1 => {
+            3 if asked.0 && disk.mounted => {
+                disk.unmount_asked = false;
+                if matches!(disk.out, Out::Unmounting { .. }) {
+                    disk.out = Out::No;
+                    disk.idle = Some((now, PACE));
+                }
+                self.volume(v, VolumeEvent::KeptMounted);
+            }
+            0..3 if asked.1 && disk.writer == Writer::None => {
                 disk.mount_asked = false;
+                (disk.mounted, disk.known_unmounted) = (true, false);
                 disk.idle = Some((now, Duration::ZERO));
                 self.volume(v, VolumeEvent::Attached);
             }
             0..4 if !disk.attached => {
                 disk.attached = true;
+                (disk.mounted, disk.known_unmounted) = (true, false);
                 disk.out = Out::No;
                 if !disk.known {
                     for i in 0..CAMERAS {
@@ -323,10 +355,15 @@ impl Sim {
                 self.volume(v, VolumeEvent::Replaced);
             }
             // Told twice, or of a path.
-            4 => self.volume(v, VolumeEvent::Attached),
+            4 => {
+                if disk.mounted {
+                    self.volume(v, VolumeEvent::Attached);
+                }
+            }
             5..7 => self.detach(v),
             7 => self.eject(v),
             8 => {
+                disk.for_a_person = false;
                 if disk.out != Out::No && disk.attached {
                     // The core owes an opening or a mount, as soon as what is under way is over.
                     disk.out = Out::No;
@@ -346,6 +383,7 @@ impl Sim {
         let was_out = matches!(disk.out, Out::Unmounting { .. } | Out::Done);
         if disk.kind == VolumeKind::Disk {
             disk.attached = false;
+            (disk.mounted, disk.known_unmounted) = (false, false);
             disk.tally[5] += 1;
             disk.idle = None;
             disk.unmount_asked = false;

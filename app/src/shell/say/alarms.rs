@@ -49,6 +49,7 @@ fn subject(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> Option<(&'st
         | AlarmKey::VolumeWentBack(volume)
         | AlarmKey::SpaceUnknown(volume)
         | AlarmKey::SafeToRemove(volume)
+        | AlarmKey::KeptMounted(volume)
         | AlarmKey::VolumeRepaired(volume) => Some(("VOLUME", volumes.name(*volume))),
         AlarmKey::DiskNotUsed(disk) | AlarmKey::DiskFailed(disk) => Some(("DISK", disk.as_str().to_owned())),
         AlarmKey::NothingRecords | AlarmKey::ClockUntrusted | AlarmKey::ClockStepped => None,
@@ -71,6 +72,7 @@ fn alarm_code(key: &AlarmKey) -> &'static str {
         AlarmKey::VolumeWentBack(_) => "volume-went-back",
         AlarmKey::SpaceUnknown(_) => "space-unknown",
         AlarmKey::SafeToRemove(_) => "safe-to-remove",
+        AlarmKey::KeptMounted(_) => "kept-mounted",
         AlarmKey::DiskNotUsed(_) => "disk-not-used",
         AlarmKey::DiskFailed(_) => "disk-failed",
         AlarmKey::VolumeRepaired(_) => "volume-repaired",
@@ -143,6 +145,9 @@ pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: 
             format!("volume {} does not tell how much is free", volumes.name(*volume))
         }
         AlarmKey::SafeToRemove(volume) => format!("volume {} is safe to remove", volumes.name(*volume)),
+        AlarmKey::KeptMounted(volume) => {
+            format!("volume {} was not ejected: it is in use by another program", volumes.name(*volume))
+        }
         AlarmKey::DiskNotUsed(disk) => format!("disk {disk} is not used"),
         AlarmKey::DiskFailed(disk) => format!("disk {disk} cannot be used"),
         AlarmKey::VolumeRepaired(volume) => format!("volume {} was repaired", volumes.name(*volume)),
@@ -208,6 +213,7 @@ fn hint(notice: &AlarmNotice) -> &'static str {
             ". Recording goes on, and cleaning begins only when the volume is full. Check the filesystem"
         }
         AlarmKey::SafeToRemove(_) => ". To use it again, take it out and connect it again",
+        AlarmKey::KeptMounted(_) => ". It is recorded to again. Close that program and eject it again",
         AlarmKey::DiskNotUsed(_) => disk_hint(&notice.detail),
         AlarmKey::DiskFailed(_) => match notice.detail {
             Detail::Volume(fault) => volume_hint(fault),
