@@ -18,7 +18,12 @@ impl Set<'_> {
         assert_eq!(said.code, Some(0), "{}", story());
         assert!(said.out.contains("safe to remove"), "{}", story());
         assert!(!self.device.mounted().iter().any(|there| there == volume), "{}", story());
-        assert!(!self.device.mount_points().iter().any(|there| there == volume), "{}", story());
+        // The helper removes the mount point after the mount that tells the recorder.
+        assert!(
+            self.until(|set| !set.device.mount_points().iter().any(|there| there == volume)),
+            "{}",
+            story()
+        );
         let status = self.device.status();
         assert_eq!(status["volumes"][0]["state"], "safe-to-remove", "{status:#}");
     }

@@ -13,6 +13,9 @@
 //!                           └─▶ Unmounting ─Unmounted─▶ Mounting ─Attached─▶ Opening ◀─────────────┘
 //! ```
 //!
+//! What the helper answers late counts all the same: a late `Unmounted` leads to `Ejected` or `Mounting`, as was wanted, and what
+//! is known to be unmounted is mounted before it is opened. A refusal (`KeptMounted`) leads from `Unmounting` to `Opening`.
+//!
 //! A volume is never given up. What is done about which fault is the table of `treatment.rs`; whether it takes the load is
 //! judged in `load.rs`. Retries have no jitter, since nobody else shares the disk. Stop ends every state: what is open is closed, the rest
 //! is left as it is.

@@ -355,11 +355,8 @@ impl Sim {
                 self.volume(v, VolumeEvent::Replaced);
             }
             // Told twice, or of a path.
-            4 => {
-                if disk.mounted {
-                    self.volume(v, VolumeEvent::Attached);
-                }
-            }
+            4 if disk.mounted => self.volume(v, VolumeEvent::Attached),
+            4 => {}
             5..7 => self.detach(v),
             7 => self.eject(v),
             8 => {
