@@ -22,6 +22,8 @@ inside() {
     local root=$1 target started status failed=0
     local -a environment results=()
     shift
+    # A mount of its own, as every system's root is: tests read the table of mounts, and make mounts private.
+    mount --bind "$root" "$root"
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"

@@ -341,7 +341,9 @@ impl VolumeStatus {
     pub fn is_called(&self, name: &str) -> bool {
         let device = self.device.as_deref().is_some_and(|device| device == name.trim_start_matches("/dev/"));
         let id = self.id.as_deref().is_some_and(|id| name.len() >= 4 && id.starts_with(name));
-        device || id || self.path.as_deref() == Some(name)
+        // As a shell completes it.
+        let path = if name.len() > 1 { name.trim_end_matches('/') } else { name };
+        device || id || self.path.as_deref() == Some(path)
     }
 }
 
@@ -379,6 +381,7 @@ mod tests {
             ("sda1", true),
             ("/dev/sda1", true),
             ("/run/holdfast/volumes/4f3c00112233445566778899aabbccdd", true),
+            ("/run/holdfast/volumes/4f3c00112233445566778899aabbccdd/", true),
             ("4f3", false),
             ("sda", false),
             ("", false),

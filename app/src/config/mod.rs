@@ -24,6 +24,7 @@ pub use problem::{Excerpt, Place, Problem, Severity};
 pub use quantity::{parse_duration, parse_size, show_duration, show_size};
 pub use secret::{Credentials, CredentialsError, Secret};
 pub use storage::RUNTIME;
+pub(crate) use storage::unfit as unfit_for_a_volume;
 pub use url::{MAX_URL, Parsed as ParsedUrl, RtspUrl, UrlError};
 
 use holdfast_core::settings::TransportChoice;

@@ -69,8 +69,8 @@ fn volume<'t>(
     Some((VolumeConfig { path, kind }, text.at))
 }
 
-/// Why a path cannot be a volume.
-fn unfit(text: &str, clean: &Path) -> Option<&'static str> {
+/// Why a path cannot be a volume. `clean`: without `.` and double slashes.
+pub(crate) fn unfit(text: &str, clean: &Path) -> Option<&'static str> {
     if text.chars().any(char::is_control) {
         return Some("holds a control character");
     }

@@ -250,6 +250,11 @@ impl History {
         Some(Day::of(session.started.min(last_word).max(last_word - LOOK_BACK)))
     }
 
+    /// The session that wrote last.
+    pub(super) fn session_id(&self) -> Option<SessionId> {
+        self.session.as_ref().map(|session| session.id)
+    }
+
     pub(super) fn past(&self, boot: BootId) -> Option<Past> {
         let session = self.session.as_ref()?;
         if session.rebuilt {

@@ -26,7 +26,7 @@ use crate::volumes::layout::{self, SegmentName};
 use crate::volumes::{Volume, VolumeError, sync_directory};
 use holdfast_core::event::Past;
 use holdfast_wire::cause::Cause;
-use holdfast_wire::ids::{BootId, Name, VolumeId};
+use holdfast_wire::ids::{BootId, Name, SessionId, VolumeId};
 use holdfast_wire::ledger::{Ending, Gap, Record, Repaired, SegmentClosed, SegmentDeleted, SegmentOpened};
 use holdfast_wire::time::{Span, Wall};
 use std::collections::BTreeMap;
@@ -44,6 +44,8 @@ pub struct Recovered {
     /// How the session before ended. `None` if there was none, or if the ledger was rebuilt since and
     /// cannot know.
     pub past: Option<Past>,
+    /// Which session that was: the present one, if the volume was away and is back.
+    pub session: Option<SessionId>,
     /// What was mended.
     pub repairs: Repairs,
     /// What could not be read or mended, each a sentence for the log.
@@ -107,6 +109,7 @@ pub fn recover(
     let Work { writer, newest, mut result, .. } = work;
     result.next_sequence = newest.map_or(1, |newest| newest.saturating_add(1));
     result.past = writer.history().past(boot);
+    result.session = writer.history().session_id();
     result.cameras = writer.history().cameras.iter().filter_map(CameraHistory::past).collect();
     Ok((writer, result))
 }

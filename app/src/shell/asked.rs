@@ -18,6 +18,7 @@ use crate::control::server::Outcome;
 use crate::control::{Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, VolumeStatus};
 use crate::host::{clock, show};
 use crate::retention::{ProtectError, Protections, Wish};
+use crate::volumes::mounts::MountTable;
 use crate::writer::VolumeWriter;
 
 /// How long a volume's thread may take to write a protection down: a slow disk's sync takes a second.
@@ -68,6 +69,14 @@ pub(super) fn answer(
                 Ok(camera) => camera,
                 Err(error) => return known(refused(format!("the camera's id {error}"))),
             };
+            let known_camera =
+                |name: &Name| cameras.figures_for_people().any(|camera| camera.id == name.as_str());
+            if let Some(name) = camera.as_ref().filter(|name| !known_camera(name)) {
+                return known(refused(format!(
+                    "nothing was protected: no camera is called {name}; `holdfast status` shows all. Footage of a camera \
+                     that is no longer configured is protected without --camera"
+                )));
+            }
             let Ok(note) = note.as_str().try_into() else {
                 return known(refused("the note is longer than 64 bytes".to_owned()));
             };
@@ -184,6 +193,7 @@ fn list(asked: Vec<(String, Promise<Protections>)>) -> Answer {
 }
 
 fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>, alarms: Vec<String>) -> Status {
+    let mounts = MountTable::read().unwrap_or_default();
     let now = clock::now();
     Status {
         device: volumes.device().to_string(),
@@ -195,7 +205,7 @@ fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>, alar
         volumes: (0u8..)
             .zip(&volumes.parts)
             .filter(|(_, part)| part.kind != Kind::Disk || part.disk.is_some())
-            .map(|(index, part)| volume(part, volumes.takes_footage(VolumeIndex(index))))
+            .map(|(index, part)| volume(part, volumes.takes_footage(VolumeIndex(index)), &mounts))
             .collect(),
         left_alone,
         alarms,
@@ -221,7 +231,13 @@ fn camera(figures: super::cameras::Figures<'_>) -> CameraStatus {
     }
 }
 
-fn volume(part: &Part, recording: bool) -> VolumeStatus {
+fn volume(part: &Part, recording: bool, mounts: &MountTable) -> VolumeStatus {
+    // Of a mount point of the configuration the kernel's table says what is mounted there now.
+    let mount = match (part.kind, &part.place) {
+        (Kind::MountPoint, Some(place)) => mounts.at(place.path()),
+        (Kind::MountPoint | Kind::Directory | Kind::Disk, _) => None,
+    };
+    let mounted = mount.and_then(|mount| Some(mount.source.file_name()?.to_string_lossy().into_owned()));
     let (state, detail) = match part.status {
         Volume::Absent => ("absent", None),
         Volume::Opening => ("opening", None),
@@ -248,12 +264,13 @@ fn volume(part: &Part, recording: bool) -> VolumeStatus {
             Kind::Disk => "disk",
         }
         .to_owned(),
-        device: part.disk.as_ref().map(|disk| disk.device.clone()),
+        device: part.disk.as_ref().map(|disk| disk.device.clone()).or(mounted),
         filesystem: part
             .disk
             .as_ref()
             .and_then(|disk| disk.kind)
-            .map(|kind| kind.properties().name.to_owned()),
+            .map(|kind| kind.properties().name.to_owned())
+            .or_else(|| mount.map(|mount| mount.filesystem.clone())),
         state: state.to_owned(),
         detail,
         recording,
@@ -277,7 +294,8 @@ fn volume(part: &Part, recording: bool) -> VolumeStatus {
 
 /// The volume that a person means.
 fn find<'a>(volumes: &'a Volumes, name: &str) -> Result<(VolumeIndex, &'a Part), String> {
-    let named = |part: &&Part| volume(part, false).is_called(name);
+    let mounts = MountTable::read().unwrap_or_default();
+    let named = |part: &&Part| volume(part, false, &mounts).is_called(name);
     let mut found = (0u8..).zip(&volumes.parts).filter(|(_, part)| named(part));
     match (found.next(), found.next()) {
         (Some((index, part)), None) => Ok((VolumeIndex(index), part)),

@@ -79,7 +79,7 @@ impl Disk {
         for problem in &found.problems {
             log::warn!(VOLUME = root.as_str(); "{problem}");
         }
-        say_how_it_ended(&root, &found);
+        say_how_it_ended(&root, &found, job.session);
         let site = cleaning::Site {
             root: volume.root(),
             id: volume.id(),
@@ -311,13 +311,20 @@ fn moment(clock: &Clock, anchor: Anchor) -> Moment {
 }
 
 /// A crash is told even where nothing was torn: footage is missing since, and people look for why.
-fn say_how_it_ended(root: &str, found: &Recovered) {
+fn say_how_it_ended(root: &str, found: &Recovered, session: SessionId) {
+    let Repairs { closed, adopted, removed, .. } = found.repairs;
+    if found.session == Some(session) {
+        if found.past != Some(Past::Stopped) {
+            log::info!(VOLUME = root, MESSAGE_ID = ids::REPAIRED;
+                "it is back: closed {closed} segments that were being written when it went, removed {removed} files without footage");
+        }
+        return;
+    }
     let how = match found.past {
         Some(Past::Crashed) => "the recorder was killed or crashed",
         Some(Past::PowerLost) => "the machine went down",
         Some(Past::Stopped) | None => return,
     };
-    let Repairs { closed, adopted, removed, .. } = found.repairs;
     log::warn!(VOLUME = root, MESSAGE_ID = ids::REPAIRED;
         "the session before did not end in good order: {how}. Closed {closed} segments with what is in them, \
          {adopted} of them unknown to the ledger; removed {removed} files without footage");

@@ -49,6 +49,11 @@ pub fn adopt(args: &Adopt) -> Result<Exit, Box<dyn Error>> {
 
 /// A directory, or a path at which somebody else has mounted a disk.
 fn adopt_directory(helper: &Helper, root: &Path, wish: Wish) -> Result<Exit, Box<dyn Error>> {
+    let clean =
+        fs::canonicalize(root).map_err(|error| format!("{} cannot be found: {error}", root.display()))?;
+    if let Some(why) = config::unfit_for_a_volume(&clean.display().to_string(), &clean) {
+        return Err(format!("{} was not adopted: it {why}", root.display()).into());
+    }
     let Device { name, formerly } = helper.device.clone()?;
     let adoption = Adoption { id: helper.new_volume, device: name, formerly, at: helper.now };
     let device = |path: &Path| fs::metadata(path).map(|facts| facts.dev());

@@ -1,7 +1,7 @@
 //! Alarms in the words of people: codes, titles, and what can be done.
 
 use super::super::cameras::Cameras;
-use super::super::volumes::Volumes;
+use super::super::volumes::{Kind, Volumes};
 use crate::host::{journal, message_ids as ids};
 use holdfast_core::alarm::{AlarmKey, AlarmNotice, AlarmState, Detail, Severity};
 use holdfast_core::disk::Unfit;
@@ -144,7 +144,14 @@ pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: 
         AlarmKey::SpaceUnknown(volume) => {
             format!("volume {} does not tell how much is free", volumes.name(*volume))
         }
-        AlarmKey::SafeToRemove(volume) => format!("volume {} is safe to remove", volumes.name(*volume)),
+        AlarmKey::SafeToRemove(volume) => {
+            let is = match volumes.part(*volume).map(|part| part.kind) {
+                Some(Kind::MountPoint) => "is closed; unmount it, then it is safe to remove",
+                Some(Kind::Directory) => "is closed; nothing is written to it any more",
+                Some(Kind::Disk) | None => "is safe to remove",
+            };
+            format!("volume {} {is}", volumes.name(*volume))
+        }
         AlarmKey::KeptMounted(volume) => {
             format!("volume {} was not ejected: it is in use by another program", volumes.name(*volume))
         }
@@ -212,7 +219,7 @@ fn hint(notice: &AlarmNotice) -> &'static str {
         AlarmKey::SpaceUnknown(_) => {
             ". Recording goes on, and cleaning begins only when the volume is full. Check the filesystem"
         }
-        AlarmKey::SafeToRemove(_) => ". To use it again, take it out and connect it again",
+        AlarmKey::SafeToRemove(_) => ". To use it again: holdfast volume use",
         AlarmKey::KeptMounted(_) => ". It is recorded to again. Close that program and eject it again",
         AlarmKey::DiskNotUsed(_) => disk_hint(&notice.detail),
         AlarmKey::DiskFailed(_) => match notice.detail {
@@ -225,7 +232,9 @@ fn hint(notice: &AlarmNotice) -> &'static str {
             | Detail::Seconds(_)
             | Detail::Disk(_) => "",
         },
-        AlarmKey::NothingRecords => ". Check that a volume is connected and named in the configuration",
+        AlarmKey::NothingRecords => {
+            ". Check that a volume is connected, marked or named in the configuration, and not ejected: holdfast volume list"
+        }
         AlarmKey::ClockUntrusted => {
             ". Footage is kept, its times may be wrong. Set the clock or connect a time server"
         }
