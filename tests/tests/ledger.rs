@@ -297,7 +297,7 @@ fn a_damaged_marker_is_named_with_the_way_out_and_recording_resumes_once_it_is_r
     assert_eq!(scene.coverage().unwrap().code, Some(3), "a damaged marker is told");
     let said = scene.log().len();
     let recorder = scene.start().unwrap();
-    assert!(scene.says(said, "Run holdfast ledger rebuild on it"), "{}", scene.log());
+    assert!(scene.says(said, "run holdfast ledger rebuild on where it is mounted"), "{}", scene.log());
     assert!(scene.says(said, "alarm (critical): nothing is being recorded"), "{}", scene.log());
     assert_eq!(fs::read(&marker).unwrap(), bytes, "a damaged marker was written over");
     let rebuilt = scene.rebuild().unwrap();
