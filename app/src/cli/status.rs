@@ -3,6 +3,7 @@
 use super::asking::{Ask, Eject, Protect, ProtectCommand, Status as StatusArgs, VolumeName};
 use super::exit::Exit;
 use super::output;
+use crate::control;
 use crate::control::client::ask;
 use crate::control::{Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, VolumeStatus};
 use crate::host::show;
@@ -184,15 +185,9 @@ fn strange(answer: &Answer) -> Box<dyn Error> {
     format!("the recorder answered something else: {answer:?}; are both of the same version?").into()
 }
 
-/// The volume that a person means, if just one is.
+/// The volume that a person means, if one is.
 fn find<'a>(status: &'a Status, name: &str) -> Result<Option<&'a VolumeStatus>, Box<dyn Error>> {
-    let mut found = status.volumes.iter().filter(|volume| volume.is_called(name));
-    match (found.next(), found.next()) {
-        (Some(_), Some(_)) => {
-            Err(format!("more than one volume is called {name}: write more of its id").into())
-        }
-        (found, None) | (found @ None, Some(_)) => Ok(found),
-    }
+    Ok(control::find(&status.volumes, name)?.and_then(|place| status.volumes.get(place)))
 }
 
 fn name(volume: &VolumeStatus) -> String {
@@ -333,17 +328,6 @@ fn days(seconds: u64) -> String {
         0..3600 => format!("{} min", seconds / 60),
         3600..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{}.{} d", seconds / 86_400, seconds % 86_400 / 8640),
-    }
-}
-
-impl VolumeStatus {
-    /// Whether a person may mean this one by `name`: its path, its device, or at least four digits of its id.
-    pub fn is_called(&self, name: &str) -> bool {
-        let device = self.device.as_deref().is_some_and(|device| device == name.trim_start_matches("/dev/"));
-        let id = self.id.as_deref().is_some_and(|id| name.len() >= 4 && id.starts_with(name));
-        // As a shell completes it.
-        let path = if name.len() > 1 { name.trim_end_matches('/') } else { name };
-        device || id || self.path.as_deref() == Some(path)
     }
 }
 

@@ -149,9 +149,9 @@ pub struct VolumeStatus {
     pub path: Option<String>,
     /// `mount-point`, `directory` or `disk`.
     pub kind: String,
-    /// Of a disk: what the kernel calls it now.
+    /// Of a disk or a mount point: what the kernel calls it now.
     pub device: Option<String>,
-    /// Of a disk: its filesystem.
+    /// Of a disk or a mount point: its filesystem.
     pub filesystem: Option<String>,
     /// `absent`, `opening`, `ready`, `faulted`, `ejecting`, `safe-to-remove` or `closed`.
     pub state: String,
@@ -203,6 +203,29 @@ pub struct ProtectedSpan {
     pub since: String,
     /// Why.
     pub note: String,
+}
+
+impl VolumeStatus {
+    /// Whether a person may mean this one by `name`: its path, its device, or at least four digits of its id.
+    pub fn is_called(&self, name: &str) -> bool {
+        let device = self.device.as_deref().is_some_and(|device| device == name.trim_start_matches("/dev/"));
+        let id = self.id.as_deref().is_some_and(|id| name.len() >= 4 && id.starts_with(name));
+        // As a shell completes it.
+        let path = if name.len() > 1 { name.trim_end_matches('/') } else { name };
+        device || id || self.path.as_deref() == Some(path)
+    }
+}
+
+/// The place, among these, of the volume that a person means by `name`; `None` if none is.
+///
+/// # Errors
+/// A sentence for the person, if it is more than one.
+pub fn find(volumes: &[VolumeStatus], name: &str) -> Result<Option<usize>, String> {
+    let mut found = volumes.iter().enumerate().filter(|(_, volume)| volume.is_called(name));
+    match (found.next(), found.next()) {
+        (Some(_), Some(_)) => Err(format!("more than one volume is called {name}: write more of its id")),
+        (found, None) | (found @ None, Some(_)) => Ok(found.map(|(place, _)| place)),
+    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use holdfast_wire::time::{Span, Wall};
 use super::cameras::Cameras;
 use super::slots::Presence;
 use super::volumes::{Kind, Part, Volumes};
+use crate::control;
 use crate::control::server::Outcome;
 use crate::control::{Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, VolumeStatus};
 use crate::host::{clock, show};
@@ -295,11 +296,9 @@ fn volume(part: &Part, recording: bool, mounts: &MountTable) -> VolumeStatus {
 /// The volume that a person means.
 fn find<'a>(volumes: &'a Volumes, name: &str) -> Result<(VolumeIndex, &'a Part), String> {
     let mounts = MountTable::read().unwrap_or_default();
-    let named = |part: &&Part| volume(part, false, &mounts).is_called(name);
-    let mut found = (0u8..).zip(&volumes.parts).filter(|(_, part)| named(part));
-    match (found.next(), found.next()) {
-        (Some((index, part)), None) => Ok((VolumeIndex(index), part)),
-        (Some(_), Some(_)) => Err(format!("more than one volume is called {name}: write more of its id")),
-        (None, _) => Err(format!("no volume is called {name}; `holdfast volume list` shows all")),
-    }
+    let known: Vec<_> = volumes.parts.iter().map(|part| volume(part, false, &mounts)).collect();
+    let place = control::find(&known, name)?;
+    let found = place.and_then(|place| (0u8..).zip(&volumes.parts).nth(place));
+    let found = found.map(|(index, part)| (VolumeIndex(index), part));
+    found.ok_or_else(|| format!("no volume is called {name}; `holdfast volume list` shows all"))
 }
