@@ -167,8 +167,11 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
 }
 
 fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop) -> Result<Shell, RunError> {
-    let cameras: Option<Bounded<CameraSettings, _>> =
-        config.cameras.iter().map(|camera| Some(CameraSettings { transport: camera.transport })).collect();
+    let cameras: Option<Bounded<CameraSettings, _>> = config
+        .cameras
+        .iter()
+        .map(|camera| Some(CameraSettings { transport: camera.transport, ..CameraSettings::default() }))
+        .collect();
     let cameras = cameras.filter(|list| list.len() == config.cameras.len());
     let now = clock::now();
     let anchor = Anchor { mono: now.mono, wall: now.wall, trusted: false };
@@ -341,6 +344,7 @@ impl Shell {
         say::effect(&effect, &self.cameras, &self.volumes);
         match effect {
             Effect::Camera(camera, effect) => self.cameras.perform(camera, effect),
+            Effect::Fallback(..) | Effect::Shed(_) | Effect::Alive => {}
             Effect::Volume(volume, effect) => self.volumes.perform(volume, effect),
             Effect::Route { camera, to } => {
                 if let Some(ring) = self.cameras.ring(camera) {

@@ -312,7 +312,7 @@ const fn weight(cause: Cause) -> u8 {
         Cause::Lost => 1,
         Cause::Starting => 2,
         Cause::RingOverflow | Cause::ClockStepped => 3,
-        Cause::Stopped | Cause::Crashed | Cause::PowerLost => 4,
+        Cause::Stopped | Cause::Crashed | Cause::PowerLost | Cause::OutOfMemory => 4,
         Cause::Camera(_) | Cause::Volume(_) | Cause::OnAnotherVolume | Cause::Ejected => 4,
         // Told by who deletes, never by an account.
         Cause::Deleted(_) => 4,

@@ -17,17 +17,19 @@
 //! Both losses are counted. What was told of a lost alarm stays said.
 
 use crate::disk::Unfit;
+use crate::effect::Shed;
 use crate::event::{Failure, Fault, Health, Label};
+use crate::failure::handling;
 use crate::settings::{CameraIndex, VolumeIndex};
 use crate::time::{Mono, Now, Wall};
 use crate::treatment::{PASSING, Treatment, treatment};
 use core::time::Duration;
 use heapless::Vec;
 
-/// Most alarms that are known at once: for each of 32 cameras lost, access, dropped and two tracks; for each of 8 volumes
-/// its ten own and six faults of this session that nobody acknowledged yet; 16 disks that are left alone; three of the
-/// device: 307, and some room for cameras with more tracks.
-pub const MAX_ALARMS: usize = 320;
+/// Most alarms that are known at once: for each of 32 cameras lost, access, dropped, fallback, flapping, sound, one trouble and two
+/// tracks; for each of 8 volumes its ten own and six faults of this session that nobody acknowledged yet; 16 disks that
+/// are left alone; five of the device: 437, and some room for cameras with more tracks.
+pub const MAX_ALARMS: usize = 448;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,6 +51,14 @@ pub enum AlarmKey {
     CameraLost(CameraIndex),
     /// A camera refuses our password: a person has to act.
     CameraAccess(CameraIndex),
+    /// A camera records its fallback stream, since its main one does not come.
+    CameraFallback(CameraIndex),
+    /// A camera breaks and comes back again and again.
+    CameraFlapping(CameraIndex),
+    /// A camera records, with this trouble in its stream.
+    CameraTrouble(CameraIndex, Failure),
+    /// A camera's sound has stopped; its picture goes on.
+    SoundLost(CameraIndex),
     /// A camera sends a track that cannot be recorded.
     TrackNotRecorded(CameraIndex, Label),
     /// A camera's footage was dropped, since it could not be written in time.
@@ -77,6 +87,10 @@ pub enum AlarmKey {
     DiskFailed(Label),
     /// Something torn was mended on a volume.
     VolumeRepaired(VolumeIndex),
+    /// Most cameras were lost at once, or the link is down: the network, not they. Their own alarms wait until it is over.
+    Network,
+    /// Memory is short: less is kept in it.
+    MemoryShort,
     /// No volume takes footage.
     NothingRecords,
     /// The wall clock is not to be trusted.
@@ -127,6 +141,49 @@ pub enum Detail {
     Seconds(u64),
     /// Why a disk is left alone.
     Disk(Unfit),
+    /// So many cameras are lost, with or without a carrier.
+    Network {
+        /// How many.
+        cameras: u8,
+        /// Whether any interface has a carrier.
+        carrier: bool,
+    },
+    /// What is given up.
+    Shed(Shed),
+}
+
+impl Detail {
+    /// The camera's failure that it tells of, if it does.
+    pub const fn failure(&self) -> Option<Failure> {
+        match self {
+            Detail::Camera(failure) => Some(*failure),
+            Detail::None
+            | Detail::Volume(_)
+            | Detail::Micros(_)
+            | Detail::Bytes(_)
+            | Detail::Units(_)
+            | Detail::Seconds(_)
+            | Detail::Disk(_)
+            | Detail::Network { .. }
+            | Detail::Shed(_) => None,
+        }
+    }
+
+    /// The volume's fault that it tells of, if it does.
+    pub const fn fault(&self) -> Option<Fault> {
+        match self {
+            Detail::Volume(fault) => Some(*fault),
+            Detail::None
+            | Detail::Camera(_)
+            | Detail::Micros(_)
+            | Detail::Bytes(_)
+            | Detail::Units(_)
+            | Detail::Seconds(_)
+            | Detail::Disk(_)
+            | Detail::Network { .. }
+            | Detail::Shed(_) => None,
+        }
+    }
 }
 
 /// A change of an alarm, complete in itself.
@@ -178,6 +235,14 @@ const fn rule(key: &AlarmKey) -> Rule {
         AlarmKey::CameraLost(_) => (High, 10, 30, Open),
         // It will not pass by itself.
         AlarmKey::CameraAccess(_) => (High, 0, 0, Open),
+        // Recorded, with less detail: worth a look before the second stream goes as well.
+        AlarmKey::CameraFallback(_) => (Medium, 0, 30, Open),
+        // `flapping.rs` counts over minutes before it says so, and before it takes it back.
+        AlarmKey::CameraFlapping(_) => (Medium, 0, 0, Open),
+        // How bad each trouble is stands beside what else is done about it; it has to last, and to stay away.
+        AlarmKey::CameraTrouble(_, failure) => (handling(*failure).severity, 10, 30, Open),
+        // A microphone that saves silence pauses for seconds.
+        AlarmKey::SoundLost(_) => (Low, 60, 10, Open),
         // Latched, and its condition lasts for the session: named once, not at each reconnect.
         AlarmKey::TrackNotRecorded(..) => (Low, 0, 0, Latched),
         // An occurrence for each GOP: one alarm until half a minute has passed without any.
@@ -203,6 +268,10 @@ const fn rule(key: &AlarmKey) -> Rule {
         // A person put it there to be recorded on, and it is not: as bad as a volume that failed, while another records.
         AlarmKey::DiskFailed(_) => (High, 0, 0, Open),
         AlarmKey::VolumeRepaired(_) => (Medium, 0, 0, Latched),
+        // As long as a camera's own would have waited.
+        AlarmKey::Network => (Critical, 10, 30, Open),
+        // `memory.rs` waits before it says so, and before it takes it back.
+        AlarmKey::MemoryShort => (Medium, 0, 0, Open),
         // Not for a fault that passes: the rings bridge ten times as much.
         AlarmKey::NothingRecords => (Critical, PASSING.as_secs(), 0, Latched),
         // A device without a battery clock waits that long for the network's time at every start.

@@ -195,6 +195,7 @@ impl Appliance {
         match event {
             // A tick is done by `advance`; the clocks have been looked at.
             Event::Start | Event::Tick | Event::ClockSynchronised(_) => {}
+            Event::Fallback(..) | Event::Carrier(_) | Event::MemoryPressure(_) => {}
             Event::Camera(index, event) => self.take_of_camera(now, index, event),
             Event::Volume(index, event) => self.take_of_volume(now, index, event),
             Event::DiskLeftAlone { disk, reason } => {
@@ -232,7 +233,7 @@ impl Appliance {
                 self.alarms.occur(now, AlarmKey::FootageDropped(index), Detail::Units(u64::from(units)));
             }
             CameraEvent::Streaming { .. }
-            | CameraEvent::Received { .. }
+            | CameraEvent::Received(_)
             | CameraEvent::Failed(_)
             | CameraEvent::TornDown => {}
         }
@@ -301,6 +302,7 @@ impl Appliance {
                 volume.exhausted(wanted);
                 usage.exhausted(wanted);
             }
+            VolumeEvent::LedgerEnds { .. } => {}
             VolumeEvent::WentBack => {
                 self.alarms.occur(now, AlarmKey::VolumeWentBack(index), Detail::None);
             }
@@ -343,6 +345,7 @@ impl Appliance {
             VolumeEvent::Eject => volume.eject(now.mono),
             VolumeEvent::Use => volume.reuse(now.mono),
             VolumeEvent::Ready
+            | VolumeEvent::LedgerEnds { .. }
             | VolumeEvent::History { .. }
             | VolumeEvent::Repaired { .. }
             | VolumeEvent::Stored { .. }

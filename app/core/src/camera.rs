@@ -17,9 +17,10 @@
 //! Every state but `Idle` and `Stopped` carries a deadline: a camera cannot be forgotten. Rungs that
 //! keep the connection (resume, rebuild a branch) will enter between `Recording` and `TearingDown`.
 
-use crate::effect::{CameraEffect, CameraStatus};
-use crate::event::{CameraEvent, Cause, Failure};
-use crate::ladder::{Ladder, Policy, policy};
+use crate::effect::{CameraEffect, CameraStatus, Reason};
+use crate::event::{CameraEvent, Cause, Failure, StreamFigures};
+use crate::failure::{Policy, handling};
+use crate::ladder::Ladder;
 use crate::rng::Rng;
 use crate::settings::{CameraSettings, Transport, TransportChoice};
 use crate::time::{Anchor, Mono, Span};
@@ -158,7 +159,7 @@ impl Camera {
     pub(crate) fn handle(&mut self, now: Mono, event: &CameraEvent, rng: &mut Rng) {
         match *event {
             CameraEvent::Streaming { video, audio: _ } => self.streaming(now, video, rng),
-            CameraEvent::Received { last_video, units: _, keyframes } => {
+            CameraEvent::Received(StreamFigures { last_video, keyframes, .. }) => {
                 self.received(now, last_video, keyframes);
             }
             CameraEvent::Failed(failure) => self.failed(now, failure, rng),
@@ -250,7 +251,9 @@ impl Camera {
             State::Waiting(_) => Condition::Lost(failure),
             State::Connecting { .. } | State::TearingDown { .. } | State::BackingOff { .. } => {
                 match failure {
-                    Some(failure) if policy(failure) == Policy::Refused => Condition::Refused(failure),
+                    Some(failure) if handling(failure).policy == Policy::Refused => {
+                        Condition::Refused(failure)
+                    }
                     Some(_) | None => Condition::Lost(failure),
                 }
             }
@@ -290,7 +293,8 @@ impl Camera {
     }
 
     fn connect(&mut self, now: Mono, transport: Transport, turn: Turn) {
-        self.owed = Some(CameraEffect::Connect { transport, attempt: self.ladder.failures() });
+        self.owed =
+            Some(CameraEffect::Connect { transport, attempt: self.ladder.failures(), why: Reason::Start });
         self.state = State::Connecting { transport, turn, deadline: now + CONNECT };
     }
 
@@ -376,7 +380,7 @@ impl Camera {
     }
 
     fn tear_down(&mut self, now: Mono, then: Then) {
-        self.owed = Some(CameraEffect::Disconnect);
+        self.owed = Some(CameraEffect::Disconnect(Reason::Stop));
         self.state = State::TearingDown { deadline: now + TEAR_DOWN, then };
     }
 

@@ -11,6 +11,8 @@ use core::time::Duration;
 pub enum Effect {
     /// About a camera.
     Camera(CameraIndex, CameraEffect),
+    /// About a camera's fallback stream: `Connect`, `Disconnect`, `Resume` and `RebuildBranch` of its own link.
+    Fallback(CameraIndex, CameraEffect),
     /// About a volume.
     Volume(VolumeIndex, VolumeEffect),
     /// From now on the writer takes this camera's GOPs to this volume, from the first one still held in
@@ -26,6 +28,11 @@ pub enum Effect {
     Account(VolumeIndex, Entry),
     /// From now on, segments that are opened take their wall time from this anchor.
     SetAnchor(Anchor),
+    /// So much less memory is to be used from now on. The shell owes: shrink the rings (`Depth`), keep no audio
+    /// (`Audio`); sessions of fallback streams are disconnected by the core itself.
+    Shed(Shed),
+    /// The loop lives. The shell owes: tell the watchdog. Comes at most once a second, whatever cameras and volumes do.
+    Alive,
     /// An alarm changed. The shell owes: log it (later: MQTT, panel).
     Alarm(AlarmNotice),
     /// Everything is closed. The shell owes: leave the loop.
@@ -41,13 +48,74 @@ pub enum CameraEffect {
         transport: Transport,
         /// Failed attempts since the camera last recorded: 0 for the first.
         attempt: u32,
+        /// Why now.
+        why: Reason,
     },
     /// Tear the pipeline down, off the loop. The shell owes `TornDown` when it is done; a tear-down may hang for
     /// ever, so the core waits for a while only, and what the old connection brings afterwards is not to
     /// reach anybody.
-    Disconnect,
+    Disconnect(Reason),
+    /// Drop what this link gives until its next keyframe, and begin its time anew; the connection stays. The shell owes
+    /// nothing: the next figures tell whether it helped.
+    Resume(Reason),
+    /// Put new elements behind the RTSP source; the connection stays. The shell owes `Failed(Internal)` if it cannot be done.
+    RebuildBranch(Reason),
+    /// From this stream's next keyframe on, it is what is recorded; until then the one before goes on. Never told of a
+    /// `Fallback`, always of the camera. The shell owes: tell the ring.
+    Record(Stream),
     /// To be told, not done: the camera's status changed.
     Status(CameraStatus),
+}
+
+/// One of a camera's two streams.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// The one that is to be recorded.
+    #[default]
+    Main,
+    /// The second one, recorded while the main one does not come.
+    Fallback,
+}
+
+/// Why something is done about a link: for people, and for stories that tell why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The recorder starts.
+    Start,
+    /// The recorder ends.
+    Stop,
+    /// It failed so.
+    Failed(Failure),
+    /// It failed so, and had been healthy before: no wait.
+    AtOnce(Failure),
+    /// It failed so, and its wait is over.
+    Waited(Failure),
+    /// It has failed so for long: only a look whether it is back.
+    Probe(Failure),
+    /// It refuses the other transport.
+    OtherTransport,
+    /// The network is back.
+    NetworkBack,
+    /// The main stream has been away for long enough.
+    MainAway,
+    /// The main stream is back and healthy.
+    MainBack,
+    /// Memory is short.
+    MemoryShort,
+}
+
+/// What is given up while memory is short, each step with those before it. Main video never is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Shed {
+    /// All is as configured.
+    #[default]
+    Nothing,
+    /// The rings hold less.
+    Depth,
+    /// The rings hold no audio.
+    Audio,
+    /// Fallback streams that nothing is recorded from are not connected.
+    Fallback,
 }
 
 /// A camera as a person sees it.
@@ -59,6 +127,11 @@ pub enum CameraStatus {
     Waiting,
     /// Its footage becomes durable.
     Recording,
+    /// Footage of its fallback stream becomes durable, since the main one does not come.
+    OnFallback {
+        /// What is wrong with the main one.
+        failure: Option<Failure>,
+    },
     /// It receives, but its footage has nowhere to go.
     Holding,
     /// It failed and will be tried again.
@@ -160,6 +233,15 @@ pub enum Entry {
         /// When, in the new time.
         at: Wall,
         /// By how many microseconds, forward positive.
+        by_micros: i64,
+    },
+    /// What was written with times of this span, while the clock was not trusted, happened so much later.
+    TimeCorrected {
+        /// The first wrong moment.
+        from: Wall,
+        /// The last one.
+        to: Wall,
+        /// By how many microseconds they are too early.
         by_micros: i64,
     },
     /// The volume had failed.

@@ -19,8 +19,16 @@ pub enum Event {
     Start,
     /// About a camera.
     Camera(CameraIndex, CameraEvent),
+    /// About a camera's fallback stream: a link of its own, told in the same words. `Unsupported` and `Dropped` are told of
+    /// the camera.
+    Fallback(CameraIndex, CameraEvent),
     /// About a volume.
     Volume(VolumeIndex, VolumeEvent),
+    /// Whether any network interface but loopback has a carrier; sent at start and when it changes.
+    Carrier(bool),
+    /// For how much of the last ten seconds some task of this service waited for memory, in thousandths (PSI, "some
+    /// avg10"); told about once a second.
+    MemoryPressure(u16),
     /// A filesystem or disk came that Holdfast does not write to: it is named to a person and left alone.
     DiskLeftAlone {
         /// What a person calls it: "sdb1", "sdb1 (NTFS, PHOTOS)".
@@ -40,7 +48,7 @@ pub enum Event {
         /// As it was told.
         disk: Label,
     },
-    /// Whether the kernel's clock is synchronised to a time source (adjtimex); sent when it changes.
+    /// Whether the kernel's clock is synchronised to a time source; sent at start and when it changes.
     ClockSynchronised(bool),
     /// A person acknowledged an alarm.
     Acknowledge(AlarmKey),
@@ -61,14 +69,7 @@ pub enum CameraEvent {
         audio: bool,
     },
     /// Figures of the media path, told about once a second while connected.
-    Received {
-        /// Arrival of the newest video access unit, if one came on this connection.
-        last_video: Option<Mono>,
-        /// Video access units since the connection began.
-        units: u64,
-        /// Keyframes among them.
-        keyframes: u64,
-    },
+    Received(StreamFigures),
     /// A track that cannot be recorded; the rest of the camera goes on.
     Unsupported {
         /// What it is: "video/JPEG", "application/vnd.onvif.metadata".
@@ -89,6 +90,29 @@ pub enum CameraEvent {
     },
 }
 
+/// Figures of one connection, all counted since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamFigures {
+    /// Arrival of the newest video access unit, if one came.
+    pub last_video: Option<Mono>,
+    /// Video access units.
+    pub units: u64,
+    /// Keyframes among them.
+    pub keyframes: u64,
+    /// Arrival of the newest audio access unit, if one came.
+    pub last_audio: Option<Mono>,
+    /// Video access units that are not whole or not well-formed.
+    pub damaged: u64,
+    /// How often what a video decoder must know changed.
+    pub formats: u64,
+    /// How often timestamps leapt ahead.
+    pub jumps: u64,
+    /// How often timestamps ran back.
+    pub backwards: u64,
+    /// Whether they stand still now. The access units are timed by their arrival then.
+    pub frozen: bool,
+}
+
 /// How the time before this session ended, as the ledger of a volume tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Past {
@@ -98,6 +122,8 @@ pub enum Past {
     Crashed,
     /// It did not, in an earlier boot.
     PowerLost,
+    /// It ended since it had run out of memory.
+    OutOfMemory,
 }
 
 /// What happened to a volume.
@@ -105,6 +131,11 @@ pub enum Past {
 pub enum VolumeEvent {
     /// It takes footage now. Preceded by a `History` for each camera it knows.
     Ready,
+    /// The newest moment in its ledger that was written by a trusted clock, as found at opening. Told before `History`.
+    LedgerEnds {
+        /// That moment.
+        at: Wall,
+    },
     /// What the ledger says of a camera's past on this volume.
     History {
         /// Which camera.

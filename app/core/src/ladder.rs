@@ -4,9 +4,10 @@
 //! zero to the rung's bound, so that thirty cameras behind one switch do not return in one blow; a
 //! **probe** is an attempt of a camera that has been away for so long that haste serves nobody.
 //!
-//! Which failure follows which policy is one table, [`policy`].
+//! Which failure follows which policy is one table: [`crate::failure`].
 
 use crate::event::Failure;
+use crate::failure::{Policy, handling};
 use crate::rng::Rng;
 use core::time::Duration;
 
@@ -31,44 +32,6 @@ const PROBE: Duration = Duration::from_secs(300);
 /// attempts in a minute or two; one attempt a minute stays under that.
 const FIRST_REFUSAL: Duration = Duration::from_secs(60);
 
-/// How a failure is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Policy {
-    /// It may pass by itself soon: climb the ladder.
-    Climb,
-    /// Only a person can mend it, and haste locks us out: 60 s, then 300 s.
-    Refused,
-    /// Only a new configuration of the camera mends it: a probe each 300 s.
-    Unfit,
-}
-
-/// The policy for each failure.
-pub(crate) const fn policy(failure: Failure) -> Policy {
-    match failure {
-        Failure::Unauthorized | Failure::Forbidden => Policy::Refused,
-        Failure::NothingRecordable => Policy::Unfit,
-        Failure::Unknown
-        | Failure::NameNotResolved
-        | Failure::Refused
-        | Failure::Unreachable
-        | Failure::ConnectTimeout
-        | Failure::NotFound
-        | Failure::SessionLimit
-        | Failure::ServiceUnavailable
-        | Failure::Tls
-        | Failure::UnsupportedTransport
-        | Failure::ServerClosed
-        | Failure::Bye
-        | Failure::Stalled
-        | Failure::KeyframeStarved
-        | Failure::Garbage
-        | Failure::Timestamps
-        | Failure::KeepAliveRefused
-        | Failure::OutOfMemory
-        | Failure::Internal => Policy::Climb,
-    }
-}
-
 /// How far a camera has fallen. Starts anew only after lasting durable video: a connection proves
 /// nothing, or a camera that connects and breaks at once would be tried without end and without pause.
 #[derive(Clone, Copy, Debug, Default)]
@@ -90,15 +53,17 @@ impl Ladder {
     pub(crate) fn wait_after(&mut self, failure: Failure, durable: bool, rng: &mut Rng) -> Duration {
         let first = self.failures == 0;
         self.failures = self.failures.saturating_add(1);
-        match policy(failure) {
+        match handling(failure).policy {
             Policy::Refused => {
                 self.refusals = self.refusals.saturating_add(1);
                 if self.refusals == 1 { FIRST_REFUSAL } else { PROBE }
             }
             Policy::Unfit => PROBE,
-            Policy::Climb if self.failures >= PATIENCE => PROBE,
-            Policy::Climb if first && durable => Duration::ZERO,
-            Policy::Climb => {
+            Policy::Climb | Policy::Busy | Policy::Mend | Policy::Endure if self.failures >= PATIENCE => {
+                PROBE
+            }
+            Policy::Climb | Policy::Mend | Policy::Endure if first && durable => Duration::ZERO,
+            Policy::Climb | Policy::Busy | Policy::Mend | Policy::Endure => {
                 let bound = RUNGS.get(self.rung).copied().unwrap_or(PROBE);
                 self.rung = (self.rung + 1).min(RUNGS.len() - 1);
                 rng.up_to(bound)

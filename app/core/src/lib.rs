@@ -51,7 +51,7 @@
 //!                 let answer = CameraEvent::Streaming { video: true, audio: false };
 //!                 events.push_back(Event::Camera(camera, answer));
 //!             }
-//!             Effect::Camera(camera, CameraEffect::Disconnect) => {
+//!             Effect::Camera(camera, CameraEffect::Disconnect(_)) => {
 //!                 events.push_back(Event::Camera(camera, CameraEvent::TornDown));
 //!             }
 //!             Effect::Volume(volume, VolumeEffect::Open) => {
@@ -74,6 +74,7 @@
 //! |---|---|
 //! | `appliance.rs` | who is told of an event, the order of effects, the end in good order |
 //! | `camera.rs` | when a camera is connected, given up, tried again |
+//! | `failure.rs` | what is done about each failure of a camera |
 //! | `ladder.rs` | how long a failed camera waits |
 //! | `volume/` | when a volume is opened, closed, ejected, tried again |
 //! | `treatment.rs` | what is done about each fault of a volume |
@@ -98,6 +99,7 @@ mod clock;
 pub mod disk;
 pub mod effect;
 pub mod event;
+mod failure;
 mod forecast;
 mod ladder;
 mod load;

@@ -92,6 +92,7 @@ impl Recording {
                     Past::Stopped => Cause::Stopped,
                     Past::Crashed => Cause::Crashed,
                     Past::PowerLost => Cause::PowerLost,
+                    Past::OutOfMemory => Cause::OutOfMemory,
                 },
             ),
             (Some(Acquaintance::Known), Some(fault)) => account.correct(until.min(now), Cause::Volume(fault)),

@@ -44,6 +44,10 @@ pub enum Transport {
 pub struct CameraSettings {
     /// Which way RTP is to travel.
     pub transport: TransportChoice,
+    /// The number of the host that it is on: cameras at one address share it.
+    pub host: u8,
+    /// The number of the host that its fallback stream is on, if it has one.
+    pub fallback: Option<u8>,
 }
 
 /// What stands behind a [`VolumeIndex`].

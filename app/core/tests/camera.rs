@@ -3,7 +3,7 @@
 mod world;
 
 use holdfast_core::effect::{CameraEffect, CameraStatus, Effect};
-use holdfast_core::event::{CameraEvent, Event, Failure, Fault, VolumeEvent};
+use holdfast_core::event::{CameraEvent, Event, Failure, Fault, StreamFigures, VolumeEvent};
 use holdfast_core::settings::TransportChoice;
 use world::{World, settings};
 
@@ -208,7 +208,7 @@ fn a_connection_on_which_nothing_ever_comes_is_a_stall() {
     let mut world = World::one();
     world.streaming();
     world.forget();
-    world.camera(0, CameraEvent::Received { last_video: None, units: 0, keyframes: 0 });
+    world.camera(0, CameraEvent::Received(StreamFigures::default()));
     world.at(10.0);
     world.expect_of("backing", &["10.0 cam0 is backing off: Stalled x1"]);
 }
@@ -217,7 +217,15 @@ fn a_connection_on_which_nothing_ever_comes_is_a_stall() {
 fn a_figure_from_the_future_does_not_put_the_stall_off() {
     let mut world = World::recording();
     let last_video = Some(world.now.mono + core::time::Duration::from_secs(3600));
-    world.camera(0, CameraEvent::Received { last_video, units: 99, keyframes: 2 });
+    world.camera(
+        0,
+        CameraEvent::Received(StreamFigures {
+            last_video,
+            units: 99,
+            keyframes: 2,
+            ..StreamFigures::default()
+        }),
+    );
     world.at(12.0);
     world.expect_of("backing", &["12.0 cam0 is backing off: Stalled x1"]);
 }

@@ -4,7 +4,7 @@ mod world;
 
 use holdfast_core::alarm::{AlarmKey, AlarmState, Severity};
 use holdfast_core::effect::Effect;
-use holdfast_core::event::{CameraEvent, Fault, VolumeEvent};
+use holdfast_core::event::{CameraEvent, Fault, StreamFigures, VolumeEvent};
 use holdfast_core::settings::{VolumeIndex, VolumeKind};
 use world::World;
 
@@ -166,7 +166,12 @@ fn each_fault_has_its_own_alarm_with_its_own_severity_delay_and_latch() {
         world.volume(0, VolumeEvent::Ready);
         world.camera(
             0,
-            CameraEvent::Received { last_video: Some(world.now.mono), units: 9999, keyframes: 999 },
+            CameraEvent::Received(StreamFigures {
+                last_video: Some(world.now.mono),
+                units: 9999,
+                keyframes: 999,
+                ..StreamFigures::default()
+            }),
         );
         world.forget();
         world.stored(40.0, back);

@@ -128,7 +128,7 @@ pub struct Status {
 pub struct CameraStatus {
     /// Its id.
     pub id: String,
-    /// `connecting`, `waiting`, `recording`, `holding`, `backing-off` or `stopped`.
+    /// `connecting`, `waiting`, `recording`, `fallback` (its second stream is recorded), `holding`, `backing-off` or `stopped`.
     pub state: String,
     /// What is wrong with it, if something is.
     pub detail: Option<String>,

@@ -190,7 +190,8 @@ impl Fold {
             | Record::Protected(Protected { at, .. })
             | Record::Unprotected { at, .. }
             | Record::Renewed { at, .. }
-            | Record::TakenOver { at, .. } => self.word(*at),
+            | Record::TakenOver { at, .. }
+            | Record::TimeCorrected { at, .. } => self.word(*at),
             Record::Rebuilt { .. } => {
                 if let Some(last) = self.sessions.last_mut() {
                     last.rebuilt = true;

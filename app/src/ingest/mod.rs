@@ -19,7 +19,7 @@ use std::thread;
 use glib::ControlFlow;
 use gstreamer as gst;
 use gstreamer::prelude::*;
-use holdfast_core::event::{CameraEvent, Failure, Label};
+use holdfast_core::event::{CameraEvent, Failure, Label, StreamFigures};
 use holdfast_core::settings::Transport;
 use holdfast_core::time::Mono;
 
@@ -95,11 +95,12 @@ impl Figures {
     /// As an event for the core.
     pub fn event(&self) -> CameraEvent {
         let last = self.last_video.load(Ordering::Relaxed);
-        CameraEvent::Received {
+        CameraEvent::Received(StreamFigures {
             last_video: (last != 0).then(|| Mono::from_nanos(last)),
             units: self.units.load(Ordering::Relaxed),
             keyframes: self.keyframes.load(Ordering::Relaxed),
-        }
+            ..StreamFigures::default()
+        })
     }
 }
 

@@ -225,7 +225,8 @@ impl History {
             | Record::Protected(_)
             | Record::Unprotected { .. }
             | Record::Renewed { .. }
-            | Record::TakenOver { .. } => {}
+            | Record::TakenOver { .. }
+            | Record::TimeCorrected { .. } => {}
         }
     }
 

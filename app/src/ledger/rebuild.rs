@@ -246,7 +246,8 @@ impl Story {
                 | Cause::ClockStepped
                 | Cause::OnAnotherVolume
                 | Cause::Deleted(_)
-                | Cause::Ejected => {}
+                | Cause::Ejected
+                | Cause::OutOfMemory => {}
             }
         }
         self.session = Some(header.session);

@@ -128,7 +128,8 @@ impl Protections {
             | Record::VolumeFaulted { .. }
             | Record::SegmentDeleted(_)
             | Record::Renewed { .. }
-            | Record::TakenOver { .. } => return,
+            | Record::TakenOver { .. }
+            | Record::TimeCorrected { .. } => return,
         }
         self.version = self.version.wrapping_add(1);
     }

@@ -218,6 +218,7 @@ fn camera(figures: super::cameras::Figures<'_>) -> CameraStatus {
         Camera::Connecting => ("connecting", None),
         Camera::Waiting => ("waiting", None),
         Camera::Recording => ("recording", None),
+        Camera::OnFallback { failure } => ("fallback", failure.map(|failure| failure.to_string())),
         Camera::Holding => ("holding", Some("no volume takes its footage".to_owned())),
         Camera::BackingOff { failure, .. } => ("backing-off", Some(failure.to_string())),
         Camera::Stopped => ("stopped", None),

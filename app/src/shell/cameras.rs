@@ -98,7 +98,8 @@ impl Cameras {
         let Some(part) = self.parts.get_mut(usize::from(camera.0)) else { return };
         match effect {
             CameraEffect::Connect { transport, .. } => part.connect(camera, transport, outbox),
-            CameraEffect::Disconnect => match part.session.take() {
+            CameraEffect::Resume(_) | CameraEffect::RebuildBranch(_) | CameraEffect::Record(_) => {}
+            CameraEffect::Disconnect(_) => match part.session.take() {
                 Some(session) => session.tear_down(reporter(outbox, camera, part.generation)),
                 // A session that could not even be built has nothing to tear down.
                 None => reporter(outbox, camera, part.generation)(CameraEvent::TornDown),
@@ -207,9 +208,10 @@ impl Part {
         let tally = &mut self.tally;
         // The second that is on its way is not missing, as long as the camera records.
         let until = match (self.status, tally.at) {
-            (CameraStatus::Recording, Some(at)) => at,
+            (CameraStatus::Recording | CameraStatus::OnFallback { .. }, Some(at)) => at,
             (
                 CameraStatus::Recording
+                | CameraStatus::OnFallback { .. }
                 | CameraStatus::Connecting
                 | CameraStatus::Waiting
                 | CameraStatus::Holding

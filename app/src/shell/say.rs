@@ -6,7 +6,7 @@ mod alarms;
 pub(super) use alarms::{alarm_line, unfit};
 
 use holdfast_core::effect::{
-    CameraEffect, CameraStatus, Effect, Entry, Forecast, VolumeEffect, VolumeStatus,
+    CameraEffect, CameraStatus, Effect, Entry, Forecast, Reason, Shed, Stream, VolumeEffect, VolumeStatus,
 };
 use holdfast_core::event::{Cause, Event, Health, VolumeEvent};
 use holdfast_core::settings::Transport;
@@ -56,6 +56,7 @@ pub(super) fn event(event: &Event, cameras: &Cameras, volumes: &Volumes) {
         // Figures come once a second; the others are said as an alarm or by who does them.
         VolumeEvent::Figures(_)
         | VolumeEvent::Replaced
+        | VolumeEvent::LedgerEnds { .. }
         | VolumeEvent::Exhausted { .. }
         | VolumeEvent::WentBack
         | VolumeEvent::Unmounted
@@ -67,6 +68,16 @@ pub(super) fn event(event: &Event, cameras: &Cameras, volumes: &Volumes) {
 pub(super) fn effect(effect: &Effect, cameras: &Cameras, volumes: &Volumes) {
     match effect {
         Effect::Camera(camera, effect) => camera_effect(cameras.name(*camera), effect),
+        Effect::Fallback(camera, effect) => {
+            camera_effect(&format!("{} (fallback)", cameras.name(*camera)), effect);
+        }
+        Effect::Shed(shed) => match shed {
+            Shed::Nothing => log::info!("memory suffices again: all is kept as configured"),
+            Shed::Depth => log::warn!("memory is short: the rings hold less"),
+            Shed::Audio => log::warn!("memory is short: no sound is kept"),
+            Shed::Fallback => log::warn!("memory is short: fallback streams are not connected"),
+        },
+        Effect::Alive => {}
         Effect::Volume(volume, effect) => volume_effect(&volumes.name(*volume), effect),
         Effect::Route { camera, to } => {
             let name = cameras.name(*camera);
@@ -90,17 +101,30 @@ pub(super) fn effect(effect: &Effect, cameras: &Cameras, volumes: &Volumes) {
 
 fn camera_effect(name: &str, effect: &CameraEffect) {
     match effect {
-        CameraEffect::Connect { transport, attempt } => {
+        CameraEffect::Connect { transport, attempt, why } => {
             let way = match transport {
                 Transport::Tcp => "TCP",
                 Transport::Udp => "UDP",
             };
+            let why = reason(*why);
             match attempt {
-                0 => log::info!(CAMERA = name; "connecting over {way}"),
-                _ => log::info!(CAMERA = name; "connecting over {way} after {attempt} failures"),
+                0 => log::info!(CAMERA = name; "connecting over {way}{why}"),
+                _ => log::info!(CAMERA = name; "connecting over {way}, failures so far: {attempt}{why}"),
             }
         }
-        CameraEffect::Disconnect => log::debug!(CAMERA = name; "disconnecting"),
+        CameraEffect::Disconnect(why) => log::debug!(CAMERA = name; "disconnecting{}", reason(*why)),
+        CameraEffect::Resume(why) => {
+            log::info!(CAMERA = name; "waiting for its next keyframe, the connection stays{}", reason(*why));
+        }
+        CameraEffect::RebuildBranch(why) => {
+            log::info!(CAMERA = name; "building its media path anew, the connection stays{}", reason(*why));
+        }
+        CameraEffect::Record(Stream::Main) => {
+            log::info!(CAMERA = name; "its main stream is recorded from its next keyframe on");
+        }
+        CameraEffect::Record(Stream::Fallback) => {
+            log::warn!(CAMERA = name; "its fallback stream is recorded from its next keyframe on");
+        }
         CameraEffect::Status(status) => match status {
             CameraStatus::Recording => {
                 log::info!(CAMERA = name, MESSAGE_ID = ids::CAMERA_RECORDING; "recording");
@@ -112,8 +136,28 @@ fn camera_effect(name: &str, effect: &CameraEffect) {
             CameraStatus::Holding => {
                 log::warn!(CAMERA = name; "receiving, but no volume takes it; the newest footage is held in memory");
             }
+            CameraStatus::OnFallback { .. } => {
+                log::warn!(CAMERA = name, MESSAGE_ID = ids::CAMERA_RECORDING; "recording its fallback stream");
+            }
             CameraStatus::Connecting | CameraStatus::Waiting | CameraStatus::Stopped => {}
         },
+    }
+}
+
+/// Why something is done about a connection, to follow what is done.
+fn reason(reason: Reason) -> String {
+    match reason {
+        Reason::Start => String::new(),
+        Reason::Stop => ": the recorder ends".into(),
+        Reason::Failed(failure) => format!(": {failure}"),
+        Reason::AtOnce(failure) => format!(": {failure}, at once, since it had been healthy"),
+        Reason::Waited(failure) => format!(": {failure}, and its wait is over"),
+        Reason::Probe(failure) => format!(": {failure}, for long; only to see whether it is back"),
+        Reason::OtherTransport => ": it refused the other transport".into(),
+        Reason::NetworkBack => ": the network is back".into(),
+        Reason::MainAway => ": its main stream does not come".into(),
+        Reason::MainBack => ": its main stream is back".into(),
+        Reason::MemoryShort => ": memory is short".into(),
     }
 }
 
@@ -187,6 +231,7 @@ fn account(path: &str, entry: &Entry, cameras: &Cameras) {
                 | Cause::Lost
                 | Cause::RingOverflow
                 | Cause::Volume(_)
+                | Cause::OutOfMemory
                 | Cause::ClockStepped => Level::Warn,
             };
             log::log!(level, CAMERA = name, VOLUME = path, MESSAGE_ID = ids::GAP_ACCOUNTED; "{text}");
@@ -199,6 +244,12 @@ fn account(path: &str, entry: &Entry, cameras: &Cameras) {
         Entry::ClockStepped { by_micros, .. } => {
             let seconds = *by_micros as f64 / 1e6;
             log::warn!(VOLUME = path, MESSAGE_ID = ids::CLOCK_STEPPED; "the wall clock was set by {seconds:+.3} s");
+        }
+        Entry::TimeCorrected { from, to, by_micros } => {
+            let seconds = *by_micros as f64 / 1e6;
+            log::warn!(VOLUME = path, MESSAGE_ID = ids::CLOCK_STEPPED;
+                "the time is known: footage of {} to {} was recorded {seconds:+.3} s later; the ledger says so, names of files stay",
+                show::moment(*from), show::moment(*to));
         }
         Entry::VolumeFaulted { fault, .. } => {
             log::debug!(VOLUME = path; "its fault goes into its ledger: {fault}");

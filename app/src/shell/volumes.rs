@@ -176,7 +176,8 @@ impl Volumes {
                 }
             }
             VolumeEvent::Health(health) => part.health = Some(*health),
-            VolumeEvent::History { .. }
+            VolumeEvent::LedgerEnds { .. }
+            | VolumeEvent::History { .. }
             | VolumeEvent::Repaired { .. }
             | VolumeEvent::Stored { .. }
             | VolumeEvent::Faulted(_)

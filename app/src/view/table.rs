@@ -122,6 +122,8 @@ fn status(status: CameraStatus) -> String {
         CameraStatus::Connecting => "connecting".into(),
         CameraStatus::Waiting => "connected, nothing durable yet".into(),
         CameraStatus::Recording => "recording".into(),
+        CameraStatus::OnFallback { failure: Some(failure) } => format!("recording its fallback: {failure}"),
+        CameraStatus::OnFallback { failure: None } => "recording its fallback".into(),
         CameraStatus::Holding => "receiving, no volume".into(),
         CameraStatus::BackingOff { failure, .. } => format!("{failure}"),
         CameraStatus::Stopped => "stopped".into(),
@@ -131,7 +133,7 @@ fn status(status: CameraStatus) -> String {
 fn tone(status: CameraStatus) -> Option<&'static str> {
     match status {
         CameraStatus::Recording => Some(GREEN),
-        CameraStatus::Connecting | CameraStatus::Waiting => Some(YELLOW),
+        CameraStatus::Connecting | CameraStatus::Waiting | CameraStatus::OnFallback { .. } => Some(YELLOW),
         CameraStatus::Holding | CameraStatus::BackingOff { .. } => Some(RED),
         CameraStatus::Stopped => None,
     }

@@ -176,6 +176,10 @@ impl Disk {
                 name(camera).map(|camera| Record::GapOpened { from, camera, cause })
             }
             Entry::ClockStepped { at, by_micros } => Some(Record::ClockStepped { at, by_micros }),
+            Entry::TimeCorrected { from, to, by_micros } => {
+                let at = Wall::from_micros(to.as_micros().saturating_add(by_micros));
+                Some(Record::TimeCorrected { at, from, to, by_micros })
+            }
             Entry::VolumeFaulted { at, fault } => Some(Record::VolumeFaulted { at, fault }),
         };
         record.map_or(Ok(()), |record| self.append(&record))
@@ -323,6 +327,7 @@ fn say_how_it_ended(root: &str, found: &Recovered, session: SessionId) {
     let how = match found.past {
         Some(Past::Crashed) => "the recorder was killed or crashed",
         Some(Past::PowerLost) => "the machine went down",
+        Some(Past::OutOfMemory) => "the recorder ran out of memory",
         Some(Past::Stopped) | None => return,
     };
     log::warn!(VOLUME = root, MESSAGE_ID = ids::REPAIRED;

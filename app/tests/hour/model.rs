@@ -90,7 +90,8 @@ impl Model {
             | Record::Rebuilt { .. }
             | Record::VolumeFaulted { .. }
             | Record::Renewed { .. }
-            | Record::TakenOver { .. }) => panic!("nothing of that kind happened: {other:?}"),
+            | Record::TakenOver { .. }
+            | Record::TimeCorrected { .. }) => panic!("nothing of that kind happened: {other:?}"),
         }
     }
 

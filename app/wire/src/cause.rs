@@ -46,14 +46,22 @@ pub enum Failure {
     KeyframeStarved,
     /// More undecodable data than a bad cable explains.
     Garbage,
-    /// Timestamps that jump, freeze or run backwards.
-    Timestamps,
+    /// Timestamps that leap ahead, again and again.
+    TimestampsJump,
     /// The camera refused the session's keep-alive.
     KeepAliveRefused,
     /// An allocation failed.
     OutOfMemory,
     /// A fault of Holdfast's own media path.
     Internal,
+    /// Timestamps that stand still.
+    TimestampsFrozen,
+    /// Timestamps that run backwards, again and again.
+    TimestampsBackwards,
+    /// What a decoder must know (SPS, PPS, size) changes back and forth.
+    FormatChanges,
+    /// Video arrives, but nothing of it becomes durable although its volume works.
+    NotStored,
 }
 
 impl Failure {
@@ -78,10 +86,14 @@ impl Failure {
             Failure::Stalled => "connected, but no video arrives",
             Failure::KeyframeStarved => "no keyframe arrives",
             Failure::Garbage => "stream is damaged",
-            Failure::Timestamps => "timestamps are wrong",
+            Failure::TimestampsJump => "timestamps leap ahead",
             Failure::KeepAliveRefused => "keep-alive refused by the camera",
             Failure::OutOfMemory => "out of memory",
             Failure::Internal => "internal media error",
+            Failure::TimestampsFrozen => "timestamps stand still",
+            Failure::TimestampsBackwards => "timestamps run backwards",
+            Failure::FormatChanges => "video format changes back and forth",
+            Failure::NotStored => "video arrives, but none of it gets onto the disk",
         }
     }
 }
@@ -195,6 +207,8 @@ pub enum Cause {
     Deleted(Rule),
     /// A person had ejected the volume.
     Ejected,
+    /// The recorder had run out of memory, and was started again.
+    OutOfMemory,
 }
 
 impl fmt::Display for Cause {
@@ -213,6 +227,7 @@ impl fmt::Display for Cause {
             Cause::OnAnotherVolume => f.write_str("recorded to another volume"),
             Cause::Deleted(rule) => write!(f, "deleted: {rule}"),
             Cause::Ejected => f.write_str("volume was ejected"),
+            Cause::OutOfMemory => f.write_str("recorder ran out of memory"),
         }
     }
 }
@@ -234,6 +249,7 @@ impl Cause {
             Cause::OnAnotherVolume => "on-another-volume",
             Cause::Deleted(_) => "deleted",
             Cause::Ejected => "ejected",
+            Cause::OutOfMemory => "out-of-memory",
         }
     }
 }

@@ -104,6 +104,18 @@ pub enum Record {
         /// By which device.
         by: Name,
     },
+    /// The time is known at last: what this session wrote with times of this span, while its clock was not trusted,
+    /// happened so much later. Names of files stay as they are.
+    TimeCorrected {
+        /// When that was seen, in the right time.
+        at: Wall,
+        /// The first wrong moment.
+        from: Wall,
+        /// The last one.
+        to: Wall,
+        /// By how many microseconds they are too early; negative if they are too late.
+        by_micros: i64,
+    },
 }
 
 /// See [`Record::SegmentDeleted`].

@@ -176,6 +176,7 @@ fn every_cause_keeps_its_number() {
         OnAnotherVolume,
         Deleted(Rule::Age),
         Ejected,
+        OutOfMemory,
     ]);
 }
 
@@ -201,10 +202,14 @@ fn every_failure_of_a_camera_keeps_its_number() {
         Stalled,
         KeyframeStarved,
         Garbage,
-        Timestamps,
+        TimestampsJump,
         KeepAliveRefused,
         OutOfMemory,
         Internal,
+        TimestampsFrozen,
+        TimestampsBackwards,
+        FormatChanges,
+        NotStored,
     ]);
 }
 
@@ -285,6 +290,14 @@ fn taken_over() {
     golden(
         Record::TakenOver { at: AT, from: name("van-11"), by: name("van-12") },
         "1c108080f281838985060676616e2d31310676616e2d31323c271cd000",
+    );
+}
+
+#[test]
+fn time_corrected() {
+    golden(
+        Record::TimeCorrected { at: AT, from: Wall(1), to: Wall(2_000_001), by_micros: 1_000_000 },
+        "16118080f28183898506028292f40180897a27ad816500",
     );
 }
 

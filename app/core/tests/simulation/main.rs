@@ -24,7 +24,7 @@ use disks::{Disk, KINDS, VOLUMES, Writer};
 use fastrand::Rng;
 use holdfast_core::Appliance;
 use holdfast_core::effect::{CameraEffect, Effect, Entry, VolumeEffect};
-use holdfast_core::event::{CameraEvent, Event, Failure, Label, VolumeEvent};
+use holdfast_core::event::{CameraEvent, Event, Failure, Label, StreamFigures, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, Settings, TransportChoice, VolumeIndex};
 use holdfast_core::time::{Mono, Now, Span, Wall};
 use world::{EPOCH, places, settings};
@@ -142,13 +142,20 @@ impl Sim {
                 self.links[usize::from(i)] = Link::Asked;
                 self.effort[usize::from(i)] = now;
             }
-            Effect::Camera(CameraIndex(i), CameraEffect::Disconnect) => {
+            Effect::Camera(CameraIndex(i), CameraEffect::Disconnect(_)) => {
                 let link = &mut self.links[usize::from(i)];
                 assert!(matches!(link, Link::Asked | Link::Up { .. }), "cam{i}: disconnect while {link:?}");
                 *link = Link::TearingDown { since: now };
                 self.effort[usize::from(i)] = now;
             }
             Effect::Camera(_, CameraEffect::Status(_)) => {}
+            Effect::Camera(
+                _,
+                CameraEffect::Resume(_) | CameraEffect::RebuildBranch(_) | CameraEffect::Record(_),
+            )
+            | Effect::Fallback(..)
+            | Effect::Shed(_)
+            | Effect::Alive => {}
             Effect::Volume(VolumeIndex(v), effect) => {
                 if effect == VolumeEffect::Close && self.stopped.is_some() {
                     let down = self.links.iter().all(|link| match link {
@@ -181,7 +188,9 @@ impl Sim {
             Effect::Account(VolumeIndex(v), Entry::GapOpened { camera, .. }) => {
                 assert!(self.disks[usize::from(v)].is_ready(), "cam{} opened on vol{v}", camera.0);
             }
-            Effect::Account(_, Entry::ClockStepped { .. }) => panic!("the clock is steady"),
+            Effect::Account(_, Entry::ClockStepped { .. } | Entry::TimeCorrected { .. }) => {
+                panic!("the clock is steady")
+            }
             Effect::Account(VolumeIndex(v), Entry::VolumeFaulted { .. }) => {
                 assert!(self.disks[usize::from(v)].is_ready());
             }
@@ -257,7 +266,15 @@ impl Sim {
                 }
                 self.links[i] = Link::Up { keyframes: keyframes + more };
                 let (last_video, units) = (Some(self.now.mono), keyframes * 30);
-                self.camera(i, CameraEvent::Received { last_video, units, keyframes: keyframes + more });
+                self.camera(
+                    i,
+                    CameraEvent::Received(StreamFigures {
+                        last_video,
+                        units,
+                        keyframes: keyframes + more,
+                        ..StreamFigures::default()
+                    }),
+                );
                 let held = Span::new(self.ring[i], self.now.wall);
                 if held.micros() > 30_000_000 || self.chance(2) {
                     let span = Span::new(held.from, Wall(held.from.0 + held.micros() / 2));

@@ -6,7 +6,9 @@ use core::time::Duration;
 use holdfast_core::Appliance;
 use holdfast_core::alarm::AlarmNotice;
 use holdfast_core::effect::{CameraEffect, CameraStatus, Effect, Entry, VolumeEffect, VolumeStatus};
-use holdfast_core::event::{CameraEvent, Event, Failure, Fault, Label, Past, VolumeEvent, VolumeFigures};
+use holdfast_core::event::{
+    CameraEvent, Event, Failure, Fault, Label, Past, StreamFigures, VolumeEvent, VolumeFigures,
+};
 use holdfast_core::retention::Rules;
 use holdfast_core::settings::{
     CameraIndex, CameraSettings, Settings, TransportChoice, VolumeIndex, VolumeKind,
@@ -24,7 +26,7 @@ pub struct World {
 
 pub fn settings(cameras: usize, volumes: u8, transport: TransportChoice) -> Settings {
     Settings {
-        cameras: (0..cameras).map(|_| CameraSettings { transport }).collect(),
+        cameras: (0..cameras).map(|_| CameraSettings { transport, ..CameraSettings::default() }).collect(),
         volumes: (0..volumes).map(|_| VolumeKind::Path).collect(),
         retention: Duration::from_secs(30 * 86_400),
         cleaning_starts: Rules::DEFAULT.start,
@@ -116,7 +118,15 @@ impl World {
     /// Video came until now, with this many keyframes on this connection.
     pub fn received(&mut self, keyframes: u64) {
         let last_video = Some(self.now.mono);
-        self.camera(0, CameraEvent::Received { last_video, units: keyframes * 30, keyframes });
+        self.camera(
+            0,
+            CameraEvent::Received(StreamFigures {
+                last_video,
+                units: keyframes * 30,
+                keyframes,
+                ..StreamFigures::default()
+            }),
+        );
     }
 
     pub fn stored_on(&mut self, volume: u8, from: f64, to: f64) {
@@ -265,15 +275,21 @@ fn moment(at: Wall) -> f64 {
 pub fn line(effect: &Effect) -> String {
     match effect {
         Effect::Camera(CameraIndex(i), effect) => match effect {
-            CameraEffect::Connect { transport, attempt } => {
+            CameraEffect::Connect { transport, attempt, .. } => {
                 format!("cam{i} connect {transport:?} #{attempt}")
             }
-            CameraEffect::Disconnect => format!("cam{i} disconnect"),
+            CameraEffect::Disconnect(_) => format!("cam{i} disconnect"),
+            CameraEffect::Resume(why) => format!("cam{i} resume {why:?}"),
+            CameraEffect::RebuildBranch(why) => format!("cam{i} rebuild {why:?}"),
+            CameraEffect::Record(stream) => format!("cam{i} record {stream:?}"),
             CameraEffect::Status(CameraStatus::BackingOff { failure, failures, .. }) => {
                 format!("cam{i} is backing off: {failure:?} x{failures}")
             }
             CameraEffect::Status(status) => format!("cam{i} is {status:?}"),
         },
+        Effect::Fallback(CameraIndex(i), effect) => format!("sub{i} {effect:?}"),
+        Effect::Shed(shed) => format!("shed {shed:?}"),
+        Effect::Alive => "alive".into(),
         Effect::Volume(VolumeIndex(i), effect) => match effect {
             VolumeEffect::Status(VolumeStatus::Faulted { fault, until: Some(until) }) => {
                 format!("vol{i} is faulted until {:.1}: {fault:?}", story_secs(*until))
@@ -298,6 +314,10 @@ pub fn line(effect: &Effect) -> String {
             }
             Entry::ClockStepped { at, by_micros } => {
                 format!("ledger{i}: clock {:+.1} at {:.1}", *by_micros as f64 / 1e6, moment(*at))
+            }
+            Entry::TimeCorrected { from, to, by_micros } => {
+                let by = *by_micros as f64 / 1e6;
+                format!("ledger{i}: times {:.1}..{:.1} are off by {by:+.1}", moment(*from), moment(*to))
             }
             Entry::VolumeFaulted { at, fault } => format!("ledger{i}: faulted {:.1} {fault:?}", moment(*at)),
         },

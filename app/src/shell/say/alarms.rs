@@ -5,6 +5,7 @@ use super::super::volumes::{Kind, Volumes};
 use crate::host::{journal, message_ids as ids};
 use holdfast_core::alarm::{AlarmKey, AlarmNotice, AlarmState, Detail, Severity};
 use holdfast_core::disk::Unfit;
+use holdfast_core::effect::Shed;
 use holdfast_core::event::{Failure, Fault, Health};
 use log::Level;
 
@@ -39,6 +40,10 @@ fn subject(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> Option<(&'st
     match key {
         AlarmKey::CameraLost(camera)
         | AlarmKey::CameraAccess(camera)
+        | AlarmKey::CameraFallback(camera)
+        | AlarmKey::CameraFlapping(camera)
+        | AlarmKey::CameraTrouble(camera, _)
+        | AlarmKey::SoundLost(camera)
         | AlarmKey::TrackNotRecorded(camera, _)
         | AlarmKey::FootageDropped(camera) => Some(("CAMERA", cameras.name(*camera).to_owned())),
         AlarmKey::Volume(volume, _)
@@ -52,7 +57,11 @@ fn subject(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> Option<(&'st
         | AlarmKey::KeptMounted(volume)
         | AlarmKey::VolumeRepaired(volume) => Some(("VOLUME", volumes.name(*volume))),
         AlarmKey::DiskNotUsed(disk) | AlarmKey::DiskFailed(disk) => Some(("DISK", disk.as_str().to_owned())),
-        AlarmKey::NothingRecords | AlarmKey::ClockUntrusted | AlarmKey::ClockStepped => None,
+        AlarmKey::Network
+        | AlarmKey::MemoryShort
+        | AlarmKey::NothingRecords
+        | AlarmKey::ClockUntrusted
+        | AlarmKey::ClockStepped => None,
     }
 }
 
@@ -61,6 +70,10 @@ fn alarm_code(key: &AlarmKey) -> &'static str {
     match key {
         AlarmKey::CameraLost(_) => "camera-lost",
         AlarmKey::CameraAccess(_) => "camera-access",
+        AlarmKey::CameraFallback(_) => "camera-fallback",
+        AlarmKey::CameraFlapping(_) => "camera-flapping",
+        AlarmKey::CameraTrouble(..) => "camera-trouble",
+        AlarmKey::SoundLost(_) => "sound-lost",
         AlarmKey::TrackNotRecorded(..) => "track-not-recorded",
         AlarmKey::FootageDropped(_) => "footage-dropped",
         AlarmKey::Volume(_, fault) => fault_code(*fault),
@@ -76,6 +89,8 @@ fn alarm_code(key: &AlarmKey) -> &'static str {
         AlarmKey::DiskNotUsed(_) => "disk-not-used",
         AlarmKey::DiskFailed(_) => "disk-failed",
         AlarmKey::VolumeRepaired(_) => "volume-repaired",
+        AlarmKey::Network => "network",
+        AlarmKey::MemoryShort => "memory-short",
         AlarmKey::NothingRecords => "nothing-records",
         AlarmKey::ClockUntrusted => "clock-untrusted",
         AlarmKey::ClockStepped => "clock-stepped",
@@ -116,6 +131,16 @@ pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: 
     match key {
         AlarmKey::CameraLost(camera) => format!("camera {} does not record", cameras.name(*camera)),
         AlarmKey::CameraAccess(camera) => format!("camera {} refuses the password", cameras.name(*camera)),
+        AlarmKey::CameraFallback(camera) => {
+            format!("camera {} records its fallback stream", cameras.name(*camera))
+        }
+        AlarmKey::CameraFlapping(camera) => {
+            format!("camera {} breaks and comes back again and again", cameras.name(*camera))
+        }
+        AlarmKey::CameraTrouble(camera, _) => {
+            format!("camera {} is recorded, with trouble in its stream", cameras.name(*camera))
+        }
+        AlarmKey::SoundLost(camera) => format!("camera {}: its sound has stopped", cameras.name(*camera)),
         AlarmKey::TrackNotRecorded(camera, track) => {
             format!("camera {}: its track {track} is not recorded", cameras.name(*camera))
         }
@@ -158,6 +183,8 @@ pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: 
         AlarmKey::DiskNotUsed(disk) => format!("disk {disk} is not used"),
         AlarmKey::DiskFailed(disk) => format!("disk {disk} cannot be used"),
         AlarmKey::VolumeRepaired(volume) => format!("volume {} was repaired", volumes.name(*volume)),
+        AlarmKey::Network => "most cameras were lost at once: the network, not they".into(),
+        AlarmKey::MemoryShort => "memory is short".into(),
         AlarmKey::NothingRecords => "nothing is being recorded".into(),
         AlarmKey::ClockUntrusted => "the wall clock is not to be trusted".into(),
         AlarmKey::ClockStepped => "the wall clock was set".into(),
@@ -183,21 +210,37 @@ fn detail(notice: &AlarmNotice) -> String {
         Detail::Units(units) => format!(": {units} frames"),
         Detail::Seconds(seconds) => format!(": only for {:.1} days", *seconds as f64 / 86_400.0),
         Detail::Disk(reason) => format!(": {}", unfit(*reason)),
+        Detail::Network { cameras, carrier } => {
+            let carrier = if *carrier { "" } else { ", and no network interface has a carrier" };
+            format!(": {cameras} cameras{carrier}")
+        }
+        Detail::Shed(shed) => match shed {
+            Shed::Nothing => String::new(),
+            Shed::Depth => ": the rings hold less".into(),
+            Shed::Audio => ": the rings hold less, and no sound is kept".into(),
+            Shed::Fallback => {
+                ": the rings hold less, no sound is kept, fallback streams are not connected".into()
+            }
+        },
     }
 }
 
 fn hint(notice: &AlarmNotice) -> &'static str {
     match &notice.key {
-        AlarmKey::CameraLost(_) | AlarmKey::CameraAccess(_) => match notice.detail {
-            Detail::Camera(failure) => camera_hint(failure),
-            Detail::None
-            | Detail::Volume(_)
-            | Detail::Micros(_)
-            | Detail::Bytes(_)
-            | Detail::Units(_)
-            | Detail::Seconds(_)
-            | Detail::Disk(_) => "",
-        },
+        AlarmKey::CameraLost(_) | AlarmKey::CameraAccess(_) | AlarmKey::CameraFallback(_) => {
+            notice.detail.failure().map_or("", camera_hint)
+        }
+        AlarmKey::CameraTrouble(_, failure) => trouble_hint(*failure),
+        AlarmKey::CameraFlapping(_) => {
+            ". Check its power supply and its cable; each break costs some seconds"
+        }
+        AlarmKey::SoundLost(_) => ". Check its microphone and its settings",
+        AlarmKey::Network => {
+            ". Check the switch and its power, and this device's network cable. Recording goes on by itself when it is back"
+        }
+        AlarmKey::MemoryShort => {
+            ". The picture of every camera is recorded. Record fewer cameras, or give the service more memory"
+        }
         AlarmKey::Volume(_, fault) => volume_hint(*fault),
         AlarmKey::TrackNotRecorded(..) => {
             ". Everything else of the camera goes on. Holdfast records H.264, H.265, AAC, Opus and G.711"
@@ -222,16 +265,7 @@ fn hint(notice: &AlarmNotice) -> &'static str {
         AlarmKey::SafeToRemove(_) => ". To use it again: holdfast volume use",
         AlarmKey::KeptMounted(_) => ". It is recorded to again. Close that program and eject it again",
         AlarmKey::DiskNotUsed(_) => disk_hint(&notice.detail),
-        AlarmKey::DiskFailed(_) => match notice.detail {
-            Detail::Volume(fault) => volume_hint(fault),
-            Detail::None
-            | Detail::Camera(_)
-            | Detail::Micros(_)
-            | Detail::Bytes(_)
-            | Detail::Units(_)
-            | Detail::Seconds(_)
-            | Detail::Disk(_) => "",
-        },
+        AlarmKey::DiskFailed(_) => notice.detail.fault().map_or("", volume_hint),
         AlarmKey::NothingRecords => {
             ". Check that a volume is connected, marked or named in the configuration, and not ejected: holdfast volume list"
         }
@@ -239,6 +273,38 @@ fn hint(notice: &AlarmNotice) -> &'static str {
             ". Footage is kept, its times may be wrong. Set the clock or connect a time server"
         }
         AlarmKey::FootageDropped(_) | AlarmKey::VolumeRepaired(_) | AlarmKey::ClockStepped => "",
+    }
+}
+
+/// What a person can do about trouble in a stream that is recorded all the same.
+const fn trouble_hint(failure: Failure) -> &'static str {
+    match failure {
+        Failure::Garbage => ". Check the network between it and this device; set its transport to tcp",
+        Failure::TimestampsJump | Failure::TimestampsFrozen | Failure::TimestampsBackwards => {
+            ". Its footage is timed by its arrival. Look for a newer firmware"
+        }
+        Failure::FormatChanges => ". Each format is recorded. Look at the camera's profiles and its firmware",
+        Failure::Unknown
+        | Failure::NameNotResolved
+        | Failure::Refused
+        | Failure::Unreachable
+        | Failure::ConnectTimeout
+        | Failure::Unauthorized
+        | Failure::Forbidden
+        | Failure::NotFound
+        | Failure::SessionLimit
+        | Failure::ServiceUnavailable
+        | Failure::Tls
+        | Failure::UnsupportedTransport
+        | Failure::NothingRecordable
+        | Failure::ServerClosed
+        | Failure::Bye
+        | Failure::Stalled
+        | Failure::KeyframeStarved
+        | Failure::KeepAliveRefused
+        | Failure::OutOfMemory
+        | Failure::Internal
+        | Failure::NotStored => "",
     }
 }
 
@@ -264,7 +330,9 @@ const fn disk_hint(detail: &Detail) -> &'static str {
         | Detail::Micros(_)
         | Detail::Bytes(_)
         | Detail::Units(_)
-        | Detail::Seconds(_) => ". Nothing is written to it",
+        | Detail::Seconds(_)
+        | Detail::Network { .. }
+        | Detail::Shed(_) => ". Nothing is written to it",
     }
 }
 
@@ -306,7 +374,11 @@ pub(super) fn camera_hint(failure: Failure) -> &'static str {
         | Failure::Stalled
         | Failure::KeyframeStarved
         | Failure::Garbage
-        | Failure::Timestamps
+        | Failure::TimestampsJump
+        | Failure::TimestampsFrozen
+        | Failure::TimestampsBackwards
+        | Failure::FormatChanges
+        | Failure::NotStored
         | Failure::KeepAliveRefused
         | Failure::OutOfMemory
         | Failure::Internal => "",
