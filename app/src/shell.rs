@@ -24,7 +24,7 @@ use heapless::Vec as Bounded;
 use holdfast_core::Appliance;
 use holdfast_core::effect::Effect;
 use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
-use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, VolumeIndex};
+use holdfast_core::settings::{CameraIndex, CameraSettings, ClockKind, Settings, VolumeIndex};
 use holdfast_core::time::{Anchor, Wall};
 
 use crate::config::Config;
@@ -189,6 +189,7 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
             .unwrap_or_default(),
         cleaning_starts: volumes::rules(&config.retention).start,
         stall: config.limits.stall,
+        clock: ClockKind::Kept,
         clock_floor: Wall::from_secs(CLOCK_FLOOR.parse().unwrap_or(0)),
         seed: clock::seed().map_err(RunError::Host)?,
     });

@@ -11,9 +11,13 @@
 //!
 //! Points of this session are monotonic moments: when the wall clock is corrected, they move with it. That is what
 //! turns the first minute of a device without a battery clock into the right minute.
+//!
+//! Footage that was stored in the times of a clock that nobody trusted moves too, once the time is known: with the first
+//! footage in the right time, since the segment that was open then goes on in the wrong one until its next keyframe.
 
 use crate::event::{Cause, Fault};
 use crate::time::{Anchor, Mono, Span, Wall};
+use core::time::Duration;
 use heapless::Vec;
 pub(crate) use holdfast_wire::segment::MAX_BEFORE as MAX_POINTS;
 
@@ -29,10 +33,14 @@ const SET_BACK: i64 = 2_000_000;
 /// the frame that came last, so it is the length of a frame at one frame a second.
 const REFUTED: i64 = 1_000_000;
 
+/// After a correction footage in the old times comes no more: a GOP of any length and what a full ring held.
+const LATE: Duration = Duration::from_secs(120);
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
     covered_until: Wall,
+    whose: Whose,
     /// The furthest that was ever covered: further than `covered_until` only after the clock was set back.
     furthest: Wall,
     standing: Option<Cause>,
@@ -40,6 +48,34 @@ pub(crate) struct Account {
     points: Vec<Point, MAX_POINTS>,
     /// By how many microseconds the clock was set forward since the last hole.
     forward: i64,
+    /// The clock went back: what had been covered before, and where it went on. The hole between the two, if there is
+    /// one, is known when the time is.
+    back: Option<Back>,
+    /// What is covered is to be corrected, with the first footage in the right time.
+    correction: Option<Correction>,
+    /// A hole that a correction showed, not yet told.
+    late: Option<(Span, Cause)>,
+}
+
+/// Whether what is covered was stored in this session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    Session,
+    Past,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Back {
+    until: Wall,
+    from: Wall,
+    cause: Cause,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Correction {
+    known: Span,
+    by: i64,
+    since: Mono,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,8 +95,17 @@ enum Since {
 impl Account {
     /// The account of a camera that has no past: it begins with the session.
     pub(crate) fn new(now: Mono, wall: Wall) -> Self {
-        let mut account =
-            Account { covered_until: wall, furthest: wall, standing: None, points: Vec::new(), forward: 0 };
+        let mut account = Account {
+            covered_until: wall,
+            whose: Whose::Session,
+            furthest: wall,
+            standing: None,
+            points: Vec::new(),
+            forward: 0,
+            back: None,
+            correction: None,
+            late: None,
+        };
         account.stand(now, Some(Cause::Starting));
         account
     }
@@ -68,6 +113,7 @@ impl Account {
     /// What the ledger says of the time before the session: footage until `covered_until`, then `cause`.
     pub(crate) fn remember(&mut self, covered_until: Wall, cause: Cause) {
         self.covered_until = covered_until;
+        self.whose = Whose::Past;
         self.furthest = covered_until;
         self.begin_with(cause);
     }
@@ -128,14 +174,43 @@ impl Account {
         self.forward = self.forward.saturating_add(by).max(0);
     }
 
+    /// What was recorded in the times `known` happened so much later.
+    pub(crate) fn time_corrected(&mut self, now: Mono, known: Span, by: i64) {
+        self.correct_times();
+        if self.whose == Whose::Session && self.covered_until >= known.from {
+            self.correction = Some(Correction { known, by, since: now });
+        }
+    }
+
+    /// A hole that a correction showed, once.
+    pub(crate) fn poll_late(&mut self) -> Option<(Span, Cause)> {
+        self.late.take()
+    }
+
     /// Footage became durable. Calls `gap` for each part of the hole before it, in order, none empty, none overlapping.
-    pub(crate) fn stored(&mut self, span: Span, anchor: &Anchor, mut gap: impl FnMut(Span, Cause)) {
+    pub(crate) fn stored(
+        &mut self,
+        now: Mono,
+        span: Span,
+        anchor: &Anchor,
+        mut gap: impl FnMut(Span, Cause),
+    ) {
         if span.is_empty() {
             return;
         }
+        if let Some(Correction { by, since, .. }) = self.correction {
+            let distance = |covered: Wall| span.from.micros_since(covered).unsigned_abs();
+            let nearer = distance(later(self.covered_until, by)) <= distance(self.covered_until);
+            if nearer || now.since(since) > LATE {
+                self.correct_times();
+            }
+        }
         if self.covered_until.micros_since(span.to) > SET_BACK {
+            let cause = self.points.first().map_or(Cause::Lost, |point| point.cause);
+            self.back = Some(Back { until: self.covered_until, from: span.from, cause });
             self.covered_until = span.from;
         }
+        self.whose = Whose::Session;
         if span.from.micros_since(self.covered_until) > TOLERANCE {
             self.close(span.from, anchor, &mut gap);
         }
@@ -149,7 +224,8 @@ impl Account {
 
     /// The next point that the ledger has not been told of.
     pub(crate) fn poll_opened(&mut self, anchor: &Anchor) -> Option<(Wall, Cause)> {
-        let covered_until = self.covered_until;
+        let by = self.correction.map_or(0, |correction| correction.by);
+        let covered_until = later(self.covered_until, by);
         let (place, point) = self.points.iter_mut().enumerate().find(|(_, point)| !point.told)?;
         point.told = true;
         let from = if place == 0 { covered_until } else { point.wall(anchor).max(covered_until) };
@@ -184,6 +260,23 @@ impl Account {
         part.end(to, gap);
         self.points = self.points.iter().skip(noted).copied().collect();
         self.forward = 0;
+    }
+
+    /// What is covered moves into the right time. The clock may have been behind what an earlier session had covered: then
+    /// only now is it known what is missing between the two.
+    fn correct_times(&mut self) {
+        let Some(Correction { known, by, .. }) = self.correction.take() else { return };
+        self.covered_until = later(self.covered_until, by);
+        if self.furthest >= known.from && self.back.is_none() {
+            self.furthest = later(self.furthest, by);
+        }
+        self.furthest = self.furthest.max(self.covered_until);
+        if let Some(Back { until, from, cause }) = self.back.take_if(|back| back.from >= known.from) {
+            let span = Span::new(until, later(from, by));
+            if span.micros() > TOLERANCE {
+                self.late = Some((span, cause));
+            }
+        }
     }
 
     /// The cause of the next hole from its very beginning, before all that is noted.
@@ -249,6 +342,11 @@ impl Account {
             Some(_) | None => Room::None,
         }
     }
+}
+
+/// A wall time so many microseconds later.
+fn later(wall: Wall, micros: i64) -> Wall {
+    Wall(wall.0.saturating_add(micros))
 }
 
 /// Whether a point can be added.

@@ -9,13 +9,18 @@
 //! Order within one drain: the anchor, entries of ledgers, cameras, routes, volumes, alarms, the end. So what is to be
 //! written into a ledger comes before the command to close it.
 
+mod cameras;
+
 use crate::alarm::{AlarmKey, Alarms, Detail, MAX_ALARMS};
 use crate::camera::Camera;
-use crate::clock::{Clock, Look};
-use crate::effect::{Effect, Entry, VolumeEffect};
-use crate::event::{CameraEvent, Event, Health, VolumeEvent};
+use crate::clock::Clock;
+use crate::dial::Dial;
+use crate::effect::{CameraEffect, Effect, Entry, Stream, VolumeEffect};
+use crate::event::{Event, Health, VolumeEvent};
 use crate::forecast::{Promise, Usage};
 use crate::load::Duty;
+use crate::memory::Memory;
+use crate::network::Network;
 use crate::recording::{MAX_ENTRIES, Recording};
 use crate::rng::Rng;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, Settings, VolumeIndex};
@@ -25,36 +30,60 @@ use crate::watch::{self, Watch};
 use core::time::Duration;
 use heapless::Vec;
 
-/// Most effects that one drain can give: the anchor, the entries, four opened gaps for each camera on each volume, a command, a
-/// status and a route for each camera, a command, a status and a forecast for each volume, each alarm once, the end.
+/// Most effects that one drain can give: the anchor, the entries, four corrections for each volume, four opened gaps and a late one
+/// for each camera on each volume, two commands, a stream, a status and a route for each camera, a command, a status and a forecast
+/// for each volume, what is shed, each alarm once, a sign of life, the end.
 pub const MAX_EFFECTS: usize = 1
     + MAX_ENTRIES
-    + MAX_CAMERAS * MAX_VOLUMES * crate::account::MAX_POINTS
-    + MAX_CAMERAS * 3
+    + MAX_VOLUMES * 4
+    + MAX_CAMERAS * MAX_VOLUMES * (crate::account::MAX_POINTS + 1)
+    + MAX_CAMERAS * 5
     + MAX_VOLUMES * 3
+    + 1
     + MAX_ALARMS
-    + 1;
+    + 2;
 
 /// The core wants to be called this often at least: to see a clock that was set while nothing else happened, and
 /// as proof of life of the loop.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 
-/// Everything that Holdfast decides. Drive it as the crate's page says. About 95 kB, whatever the settings:
+/// Everything that Holdfast decides. Drive it as the crate's page says. About 150 kB, whatever the settings:
 /// put it where there is room.
 #[derive(Debug)]
 pub struct Appliance {
     life: Life,
     heartbeat: Option<Mono>,
+    /// Whether the watchdog is owed a sign of life, and when it had the last one.
+    alive: Alive,
     clock: Clock,
     cameras: Vec<Camera, MAX_CAMERAS>,
     volumes: Vec<Volume, MAX_VOLUMES>,
+    dial: Dial,
+    network: Network,
+    memory: Memory,
     recording: Recording,
+    /// Since when footage could have become durable: a volume takes it, and is not strained.
+    able: Option<Mono>,
     /// What each volume will hold.
     usages: Vec<Usage, MAX_VOLUMES>,
     promise: Promise,
     alarms: Alarms,
     watch: Watch,
     rng: Rng,
+}
+
+/// An effect of one of a camera's streams: what is about the camera as a whole is told of the main one.
+fn camera_effect(index: CameraIndex, stream: Stream, effect: CameraEffect) -> Effect {
+    match stream {
+        Stream::Main => Effect::Camera(index, effect),
+        Stream::Fallback => Effect::Fallback(index, effect),
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Alive {
+    Told(Mono),
+    Owed(Mono),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,9 +107,14 @@ impl Appliance {
         Appliance {
             life: Life::New,
             heartbeat: None,
+            alive: Alive::Told(Mono(0)),
             clock: Clock::new(&settings),
             watch: Watch::new(cameras.len(), volumes),
+            dial: Dial::default(),
+            network: Network::new(),
+            memory: Memory::default(),
             recording: Recording::new(nowhen, 0, 0),
+            able: None,
             cameras,
             volumes: settings.volumes.iter().map(|kind| Volume::new(*kind)).collect(),
             usages: (0..volumes).map(|_| Usage::default()).collect(),
@@ -119,8 +153,8 @@ impl Appliance {
         }
         let routed = self.recording.target().is_some();
         for (index, camera) in (0u8..).zip(&mut self.cameras) {
-            if let Some(effect) = camera.poll_effect(routed) {
-                return Some(Effect::Camera(CameraIndex(index), effect));
+            if let Some((stream, effect)) = camera.poll_effect(routed) {
+                return Some(camera_effect(CameraIndex(index), stream, effect));
             }
         }
         if let Some(route) = self.recording.poll_route() {
@@ -136,8 +170,15 @@ impl Appliance {
                 return Some(Effect::Volume(VolumeIndex(index), VolumeEffect::Forecast(forecast)));
             }
         }
+        if let Some(shed) = self.memory.poll_effect() {
+            return Some(Effect::Shed(shed));
+        }
         if let Some(notice) = self.alarms.poll_effect() {
             return Some(Effect::Alarm(notice));
+        }
+        if let Alive::Owed(at) = self.alive {
+            self.alive = Alive::Told(at);
+            return Some(Effect::Alive);
         }
         if self.life == Life::Leaving {
             self.life = Life::Over;
@@ -150,7 +191,8 @@ impl Appliance {
     /// before `Start` and after the end. After a call at that moment it lies in the future.
     pub fn poll_timeout(&self) -> Option<Mono> {
         let heartbeat = self.heartbeat?;
-        let cameras = self.cameras.iter().filter_map(Camera::deadline);
+        let (able, means) = (self.able, self.means());
+        let cameras = self.cameras.iter().filter_map(|camera| camera.deadline(able, means));
         let volumes = self.volumes.iter().filter_map(Volume::deadline);
         let usages = self.usages.iter().filter_map(Usage::deadline);
         let route = match self.life {
@@ -158,7 +200,7 @@ impl Appliance {
             // At the end the routes stay as they are.
             Life::New | Life::StoppingCameras | Life::ClosingVolumes | Life::Leaving | Life::Over => None,
         };
-        let others = [self.alarms.deadline(), route];
+        let others = [self.alarms.deadline(), route, self.dial_deadline()];
         cameras.chain(volumes).chain(usages).chain(others.into_iter().flatten()).chain([heartbeat]).min()
     }
 
@@ -176,12 +218,15 @@ impl Appliance {
     }
 
     fn look_at_clocks(&mut self, now: Now) {
-        let by_micros = match self.clock.look(now) {
-            Look::Steady => return,
-            Look::Corrected(by) => return self.recording.clock_set(by),
-            Look::Stepped(by) => by,
-        };
-        self.recording.clock_set(by_micros);
+        let look = self.clock.look(now);
+        let by_micros = look.moved;
+        match look.known {
+            Some(known) => self.recording.time_corrected(now.mono, known, by_micros),
+            None => self.recording.clock_set(by_micros),
+        }
+        if !look.is_step() {
+            return;
+        }
         for (index, volume) in (0u8..).zip(&self.volumes) {
             if volume.ready_since().is_some() {
                 let entry = Entry::ClockStepped { at: now.wall, by_micros };
@@ -194,9 +239,15 @@ impl Appliance {
     fn take(&mut self, now: Now, event: Event) {
         match event {
             // A tick is done by `advance`; the clocks have been looked at.
-            Event::Start | Event::Tick | Event::ClockSynchronised(_) => {}
-            Event::Fallback(..) | Event::Carrier(_) | Event::MemoryPressure(_) => {}
-            Event::Camera(index, event) => self.take_of_camera(now, index, event),
+            Event::Start | Event::Tick => {}
+            Event::ClockSynchronised(synchronised) => {
+                self.clock.synchronised(synchronised);
+                self.look_at_clocks(now);
+            }
+            Event::Carrier(there) => self.network.carrier(there),
+            Event::MemoryPressure(thousandths) => self.take_pressure(now, thousandths),
+            Event::Camera(index, event) => self.take_of_camera(now, index, Stream::Main, event),
+            Event::Fallback(index, event) => self.take_of_camera(now, index, Stream::Fallback, event),
             Event::Volume(index, event) => self.take_of_volume(now, index, event),
             Event::DiskLeftAlone { disk, reason } => {
                 self.alarms.raise(now, AlarmKey::DiskNotUsed(disk), Detail::Disk(reason));
@@ -215,27 +266,6 @@ impl Appliance {
                     self.cameras.iter_mut().for_each(|camera| camera.stop(now.mono));
                 }
             }
-        }
-    }
-
-    fn take_of_camera(&mut self, now: Now, index: CameraIndex, event: CameraEvent) {
-        let Some(camera) = self.cameras.get_mut(usize::from(index.0)) else { return };
-        camera.handle(now.mono, &event, &mut self.rng);
-        match event {
-            CameraEvent::Unsupported { track } => {
-                self.alarms.raise(now, AlarmKey::TrackNotRecorded(index, track), Detail::None);
-            }
-            CameraEvent::Dropped { span, units, bytes: _ } => {
-                let target =
-                    self.recording.target().and_then(|target| self.volumes.get(usize::from(target.0)));
-                let fault = target.and_then(|target| target.hindrance(now.mono));
-                self.recording.dropped(index, span, fault, self.clock.anchor());
-                self.alarms.occur(now, AlarmKey::FootageDropped(index), Detail::Units(u64::from(units)));
-            }
-            CameraEvent::Streaming { .. }
-            | CameraEvent::Received(_)
-            | CameraEvent::Failed(_)
-            | CameraEvent::TornDown => {}
         }
     }
 
@@ -271,7 +301,7 @@ impl Appliance {
                     if let Some(camera) = self.cameras.get_mut(usize::from(camera.0)) {
                         camera.stored(now.mono, span, anchor);
                     }
-                    self.recording.stored(index, camera, span, anchor);
+                    self.recording.stored(now.mono, (index, camera), span, anchor);
                 }
             }
             VolumeEvent::Faulted(fault) => volume.faulted(now.mono, fault),
@@ -302,7 +332,10 @@ impl Appliance {
                 volume.exhausted(wanted);
                 usage.exhausted(wanted);
             }
-            VolumeEvent::LedgerEnds { .. } => {}
+            VolumeEvent::LedgerEnds { at } => {
+                self.clock.ledger_ends(at);
+                self.look_at_clocks(now);
+            }
             VolumeEvent::WentBack => {
                 self.alarms.occur(now, AlarmKey::VolumeWentBack(index), Detail::None);
             }
@@ -383,9 +416,12 @@ impl Appliance {
             Life::Running | Life::StoppingCameras | Life::ClosingVolumes => {}
         }
         self.heartbeat = Some(now.mono + HEARTBEAT);
-        for camera in &mut self.cameras {
-            camera.advance(now.mono, &mut self.rng);
+        if let Alive::Told(at) = self.alive
+            && now.mono.since(at) >= HEARTBEAT
+        {
+            self.alive = Alive::Owed(now.mono);
         }
+        self.advance_cameras(now.mono);
         if self.life != Life::Running {
             self.volumes.iter_mut().for_each(|volume| volume.rest(now.mono));
         }
@@ -394,9 +430,13 @@ impl Appliance {
             if self.recording.choose(now.mono, &self.volumes) {
                 self.cameras.iter_mut().for_each(Camera::volume_lost);
             }
+            let target = self.recording.target().and_then(|target| self.volumes.get(usize::from(target.0)));
+            let able = target.is_some_and(|target| target.is_ready() && target.hindrance(now.mono).is_none());
+            self.able = if able { self.able.or(Some(now.mono)) } else { None };
             self.recording.follow(now.mono, &self.cameras, &self.volumes);
             let routed = self.recording.target().is_some();
-            self.watch.cameras(now, &self.cameras, routed, &mut self.alarms);
+            self.watch.cameras(now, &self.cameras, (routed, self.network.members()), &mut self.alarms);
+            self.watch.network(now, &self.network, &mut self.alarms);
         }
         if self.life == Life::StoppingCameras && self.cameras.iter().all(Camera::is_stopped) {
             self.life = Life::ClosingVolumes;

@@ -1,47 +1,32 @@
-//! One camera: connect, judge whether it truly delivers, tear down, wait, try again, for ever.
+//! One camera: which of its two streams is recorded, and whether it gives footage.
 //!
-//! Words: a **link** is one connection from `Streaming` to its end; a link is **receiving** once a
-//! keyframe came on it, **durable** once footage of it was synced to a volume. Success is durable video:
-//! nothing less forgives earlier failures.
+//! Words: the **main** stream is what is to be recorded; the **fallback**, if the configuration names one, is recorded while
+//! the main one does not come; the **recorded** stream is the one that the ring takes, from its next keyframe on. Each
+//! stream has a link of its own ([`crate::link`]), which fails and recovers by itself.
 //!
-//! ```text
-//! Idle ─start─▶ Connecting ─Streaming─▶ Waiting ◀─Stored / volume gone, no progress─▶ Recording
-//!                  ▲   │ Failed, 15 s      │ Failed, stall, no keyframe                  │
-//!                  │   ▼                   ▼                                             ▼
-//!                  │  TearingDown (Disconnect; until TornDown or 6 s) ◀──────────────────┘
-//!                  │   │ other transport: at once                │ stop
-//!                  └───┴──── BackingOff (see `ladder`) ◀─┘       ▼
-//!                                                             Stopped
-//! ```
-//!
-//! Every state but `Idle` and `Stopped` carries a deadline: a camera cannot be forgotten. Rungs that
-//! keep the connection (resume, rebuild a branch) will enter between `Recording` and `TearingDown`.
+//! When the main stream has been away for 10 s the fallback is connected, and recorded as soon as it is up. When the main
+//! one has been live again for 30 s without a break it is recorded again; the fallback is let go once the main one's next
+//! keyframe has come, so nothing is missing between them. A camera that refuses our password is not asked for its second
+//! stream either: that would only lock us out sooner.
 
-use crate::effect::{CameraEffect, CameraStatus, Reason};
-use crate::event::{CameraEvent, Cause, Failure, StreamFigures};
+use crate::effect::{CameraEffect, CameraStatus, Reason, Stream};
+use crate::event::{CameraEvent, Cause, Failure};
 use crate::failure::{Policy, handling};
-use crate::ladder::Ladder;
+use crate::flapping::Flapping;
+use crate::link::{Break, Link, Phase};
 use crate::rng::Rng;
-use crate::settings::{CameraSettings, Transport, TransportChoice};
+use crate::settings::CameraSettings;
 use crate::time::{Anchor, Mono, Span};
 use core::time::Duration;
 
-/// An attempt without an answer is over after this: slower cameras have not been seen, and a person
-/// who plugs one in waits no longer.
-const CONNECT: Duration = Duration::from_secs(15);
+/// So long the main stream is waited for before the fallback is connected: a broken connection is back within that.
+const AWAY: Duration = Duration::from_secs(10);
 
-/// A tear-down is no longer waited for: a second over the shell's own deadline of 5 s, so that this one only
-/// counts when the shell breaks its word.
-const TEAR_DOWN: Duration = Duration::from_secs(6);
+/// So long the main stream has to be live before it is recorded again: a camera that boots breaks once or twice.
+const HEALTHY: Duration = Duration::from_secs(30);
 
-/// Without a keyframe for this long nothing can be kept; three times the longest GOP that cameras like.
-const KEYFRAME: Duration = Duration::from_secs(30);
-
-/// This much durable video on one link forgives earlier failures: half a segment; a camera that breaks
-/// more often than that keeps climbing.
-const FORGIVEN: Duration = Duration::from_secs(30);
-
-/// Without anything durable for this long, a camera is no longer called recording.
+/// Without anything durable for this long, a camera is no longer called recording; and if its video comes and its volume
+/// works, something between the two is wrong.
 const PROGRESS: Duration = Duration::from_secs(30);
 
 /// Since when and why a camera gives no footage.
@@ -58,175 +43,155 @@ pub(crate) struct Absence {
 pub(crate) enum Condition {
     /// It records, or would if a volume took its footage.
     Well,
+    /// It records its fallback stream, or would.
+    OnFallback(Option<Failure>),
     /// It does not.
     Lost(Option<Failure>),
     /// It refuses our password.
     Refused(Failure),
 }
 
+/// The main stream does not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Away {
+    /// Its last video; the start, if there never was any.
+    since: Mono,
+    /// Why, once that is known, and when it was first noticed.
+    pub(crate) noticed: Option<(Mono, Failure)>,
+}
+
+/// What a camera may do about its fallback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Means {
+    /// As configured.
+    Ample,
+    /// Memory is short: no fallback is begun, and none is kept for longer than it is needed.
+    Short,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Camera {
-    choice: TransportChoice,
-    stall: Duration,
-    state: State,
-    ladder: Ladder,
-    /// What gave durable video last; where a new cycle begins.
-    proven: Transport,
+    life: Life,
+    main: Link,
+    fallback: Option<Link>,
+    recorded: Stream,
+    /// The main stream is to be recorded again: its keyframes when that was decided. Until the next one comes, the
+    /// fallback is.
+    handover: Option<u64>,
+    away: Option<Away>,
     absence: Option<Absence>,
-    /// `Connect` or `Disconnect`, not yet polled.
-    owed: Option<CameraEffect>,
+    /// When footage of it became durable last, while that is not too long ago.
+    progress: Option<Mono>,
+    /// The same, however long ago.
+    stored: Option<Mono>,
+    flapping: Flapping,
+    /// The recorded stream that the shell was told of.
+    told_stream: Stream,
     told: Option<CameraStatus>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Idle,
-    Connecting { transport: Transport, turn: Turn, deadline: Mono },
-    Waiting(Link),
-    Recording { link: Link, progress: Mono },
-    TearingDown { deadline: Mono, then: Then },
-    BackingOff { until: Mono, failure: Failure },
-    Stopped,
-}
-
-/// Which attempt of a cycle over the transports.
-#[derive(Clone, Copy, Debug)]
-enum Turn {
-    First,
-    Second,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Then {
-    Switch(Transport),
-    Retry { at: Mono, failure: Failure },
-    Stop,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    transport: Transport,
-    turn: Turn,
-    since: Mono,
-    /// Newest video; the link's beginning until one comes.
-    video: Mono,
-    /// When the newest keyframe was told of; the link's beginning until one is.
-    keyframe: Mono,
-    keyframes: u64,
-    durable: Duration,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    New,
+    Running,
+    Stopping,
 }
 
 impl Camera {
     /// A camera that has not been started. `stall`: see [`crate::settings::Settings::stall`].
     pub(crate) fn new(settings: CameraSettings, stall: Duration) -> Self {
-        let proven = match settings.transport {
-            TransportChoice::Auto | TransportChoice::Tcp => Transport::Tcp,
-            TransportChoice::Udp => Transport::Udp,
-        };
+        let CameraSettings { transport, host, fallback } = settings;
         Camera {
-            choice: settings.transport,
-            stall,
-            state: State::Idle,
-            ladder: Ladder::default(),
-            proven,
+            life: Life::New,
+            main: Link::new(transport, host, stall),
+            fallback: fallback.map(|host| Link::new(transport, host, stall)),
+            recorded: Stream::Main,
+            handover: None,
+            away: None,
             absence: None,
-            owed: None,
+            progress: None,
+            stored: None,
+            flapping: Flapping::default(),
+            told_stream: Stream::Main,
             told: None,
         }
     }
 
     /// Begins.
     pub(crate) fn start(&mut self, now: Mono) {
+        self.life = Life::Running;
         self.absence = Some(Absence { since: now, cause: Cause::Starting });
-        self.connect(now, self.proven, Turn::First);
+        self.away = Some(Away { since: now, noticed: None });
+        self.main.want(now, Reason::Start);
     }
 
     /// Ends, from whatever state.
     pub(crate) fn stop(&mut self, now: Mono) {
-        match self.state {
-            State::Idle | State::BackingOff { .. } | State::Stopped => self.state = State::Stopped,
-            State::Connecting { .. } | State::Waiting(_) | State::Recording { .. } => {
-                self.tear_down(now, Then::Stop);
-            }
-            State::TearingDown { deadline, .. } => {
-                self.state = State::TearingDown { deadline, then: Then::Stop };
-            }
+        self.life = Life::Stopping;
+        self.main.hang_up(now, Reason::Stop);
+        if let Some(fallback) = &mut self.fallback {
+            fallback.hang_up(now, Reason::Stop);
         }
     }
 
-    /// Takes a fact about its connection. `Unsupported` and `Dropped` do not concern this machine.
-    pub(crate) fn handle(&mut self, now: Mono, event: &CameraEvent, rng: &mut Rng) {
-        match *event {
-            CameraEvent::Streaming { video, audio: _ } => self.streaming(now, video, rng),
-            CameraEvent::Received(StreamFigures { last_video, keyframes, .. }) => {
-                self.received(now, last_video, keyframes);
-            }
-            CameraEvent::Failed(failure) => self.failed(now, failure, rng),
-            CameraEvent::TornDown => {
-                if let State::TearingDown { then, .. } = self.state {
-                    self.torn_down(now, then);
-                }
-            }
-            CameraEvent::Unsupported { .. } | CameraEvent::Dropped { .. } => {}
+    /// Takes a fact about one of its streams.
+    pub(crate) fn handle(&mut self, now: Mono, stream: Stream, event: &CameraEvent, rng: &mut Rng) {
+        let Some(link) = self.link_mut(stream) else { return };
+        let before = link.keyframes();
+        let broke = link.handle(now, event, rng);
+        if link.keyframes() > before {
+            self.live(stream);
+        }
+        if let Some(broke) = broke {
+            self.broke(now, stream, broke);
         }
     }
 
-    /// Footage of it became durable. What an earlier link had left in the ring proves nothing of this one.
+    /// Footage of it became durable.
     pub(crate) fn stored(&mut self, now: Mono, span: Span, anchor: &Anchor) {
-        let (State::Waiting(mut link) | State::Recording { mut link, .. }) = self.state else { return };
-        if span.is_empty() || span.to <= anchor.wall_at(link.since) {
-            return;
+        self.stored = Some(now);
+        let recorded = self.recorded;
+        if self.link_mut(recorded).is_some_and(|link| link.stored(span, anchor)) {
+            self.absence = None;
+            self.progress = Some(now);
         }
-        link.durable = link.durable.saturating_add(Duration::from_micros(span.micros().unsigned_abs()));
-        if link.durable >= FORGIVEN {
-            self.ladder.forgive();
-        }
-        self.proven = link.transport;
-        self.absence = None;
-        self.state = State::Recording { link, progress: now + PROGRESS };
     }
 
     /// The volume that took its footage is gone: the link lives on, nothing becomes durable.
     pub(crate) fn volume_lost(&mut self) {
-        if let State::Recording { link, .. } = self.state {
-            self.state = State::Waiting(link);
-        }
+        self.progress = None;
     }
 
-    /// Does what is due at `now`.
-    pub(crate) fn advance(&mut self, now: Mono, rng: &mut Rng) {
-        match self.state {
-            State::Connecting { deadline, .. } if deadline <= now => {
-                self.fail(now, now, Failure::ConnectTimeout, false, rng);
+    /// The network may be back.
+    pub(crate) fn hurry(&mut self, now: Mono) {
+        self.main.hurry(now);
+    }
+
+    /// Does what is due at `now`. `able`: since when its footage could have become durable.
+    pub(crate) fn advance(&mut self, now: Mono, able: Option<Mono>, means: Means, rng: &mut Rng) {
+        for stream in [Stream::Main, Stream::Fallback] {
+            if let Some(broke) = self.link_mut(stream).and_then(|link| link.advance(now, rng)) {
+                self.broke(now, stream, broke);
             }
-            State::Waiting(link) => {
-                self.judge(now, link, rng);
-            }
-            State::Recording { link, progress } => {
-                if !self.judge(now, link, rng) && progress <= now {
-                    self.state = State::Waiting(link);
-                }
-            }
-            State::TearingDown { deadline, then } if deadline <= now => self.torn_down(now, then),
-            State::BackingOff { until, .. } if until <= now => self.connect(now, self.proven, Turn::First),
-            State::Idle
-            | State::Connecting { .. }
-            | State::TearingDown { .. }
-            | State::BackingOff { .. }
-            | State::Stopped => {}
+        }
+        self.watch_storing(now, able, rng);
+        if self.progress.is_some_and(|progress| progress + PROGRESS <= now) {
+            self.progress = None;
+        }
+        self.flapping.advance(now);
+        if self.life == Life::Running {
+            self.choose(now, means);
         }
     }
 
     /// When it wants to be called again at the latest.
-    pub(crate) fn deadline(&self) -> Option<Mono> {
-        match self.state {
-            State::Idle | State::Stopped => None,
-            State::Connecting { deadline, .. } | State::TearingDown { deadline, .. } => Some(deadline),
-            State::Waiting(link) => Some(link.deadline(self.stall)),
-            State::Recording { link, progress } => Some(link.deadline(self.stall).min(progress)),
-            State::BackingOff { until, .. } => Some(until),
-        }
+    pub(crate) fn deadline(&self, able: Option<Mono>, means: Means) -> Option<Mono> {
+        let links = [self.main.deadline(), self.fallback.as_ref().and_then(Link::deadline)];
+        let progress = self.progress.map(|progress| progress + PROGRESS);
+        let storing = self.unstored_since(able).map(|since| self.mends_storing_at(since));
+        let others = [progress, storing, self.flapping.deadline(), self.choice_deadline(means)];
+        links.into_iter().chain(others).flatten().min()
     }
 
     /// Why it gives no footage now; `None` while it does.
@@ -235,177 +200,242 @@ impl Camera {
     }
 
     /// Whether it has let go of everything for good.
-    pub(crate) const fn is_stopped(&self) -> bool {
-        matches!(self.state, State::Stopped)
+    pub(crate) fn is_stopped(&self) -> bool {
+        let idle = self.main.is_idle() && self.fallback.as_ref().is_none_or(Link::is_idle);
+        idle && self.life != Life::Running
+    }
+
+    /// Whether its main stream comes.
+    pub(crate) const fn is_main_live(&self) -> bool {
+        self.main.live_since().is_some()
+    }
+
+    /// Since when and why its main stream does not come.
+    pub(crate) const fn away(&self) -> Option<Away> {
+        self.away
+    }
+
+    /// What is wrong with what is recorded of it, without keeping it from being recorded.
+    pub(crate) fn trouble(&self) -> Option<Failure> {
+        self.link(self.recorded).and_then(Link::trouble)
+    }
+
+    /// Whether its sound has stopped while its picture goes on.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.link(self.recorded).is_some_and(Link::is_silent)
+    }
+
+    /// Whether it breaks and comes back again and again.
+    pub(crate) fn flaps(&self) -> bool {
+        self.flapping.flaps()
+    }
+
+    /// One of its links; `None` for a fallback that it does not have.
+    pub(crate) const fn link(&self, stream: Stream) -> Option<&Link> {
+        match stream {
+            Stream::Main => Some(&self.main),
+            Stream::Fallback => self.fallback.as_ref(),
+        }
+    }
+
+    /// A link may connect now.
+    pub(crate) fn dial(&mut self, stream: Stream, now: Mono) {
+        if let Some(link) = self.link_mut(stream) {
+            link.dial(now);
+        }
     }
 
     /// What the alarms are to know. `routed`: a volume takes its footage.
     pub(crate) fn condition(&self, routed: bool) -> Condition {
+        let up = self.link(self.recorded).is_some_and(Link::is_up);
+        if self.life != Life::Running || (up && self.gives(routed)) {
+            return match (self.life, self.recorded) {
+                (Life::Running, Stream::Fallback) => Condition::OnFallback(self.main_failure()),
+                (Life::Running | Life::New | Life::Stopping, Stream::Main)
+                | (Life::New | Life::Stopping, Stream::Fallback) => Condition::Well,
+            };
+        }
         let failure = match self.absence {
             Some(Absence { cause: Cause::Camera(failure), .. }) => Some(failure),
             Some(_) | None => None,
         };
-        match self.state {
-            State::Idle | State::Stopped | State::Recording { .. } => Condition::Well,
-            State::Waiting(_) if self.absence.is_none() && !routed => Condition::Well,
-            State::Waiting(_) => Condition::Lost(failure),
-            State::Connecting { .. } | State::TearingDown { .. } | State::BackingOff { .. } => {
-                match failure {
-                    Some(failure) if handling(failure).policy == Policy::Refused => {
-                        Condition::Refused(failure)
-                    }
-                    Some(_) | None => Condition::Lost(failure),
-                }
+        match failure {
+            Some(failure) if !up && handling(failure).policy == Policy::Refused => {
+                Condition::Refused(failure)
             }
+            Some(_) | None => Condition::Lost(failure),
         }
     }
 
-    /// The next effect that it owes. `routed`: a volume takes its footage.
-    pub(crate) fn poll_effect(&mut self, routed: bool) -> Option<CameraEffect> {
-        if let Some(owed) = self.owed.take() {
-            return Some(owed);
+    /// The next effect that it owes, of which stream. `routed`: a volume takes its footage.
+    pub(crate) fn poll_effect(&mut self, routed: bool) -> Option<(Stream, CameraEffect)> {
+        for stream in [Stream::Main, Stream::Fallback] {
+            if let Some(owed) = self.link_mut(stream).and_then(Link::poll_effect) {
+                return Some((stream, owed));
+            }
+        }
+        if self.told_stream != self.recorded {
+            self.told_stream = self.recorded;
+            return Some((Stream::Main, CameraEffect::Record(self.recorded)));
         }
         let status = self.status(routed)?;
         if self.told == Some(status) {
             return None;
         }
         self.told = Some(status);
-        Some(CameraEffect::Status(status))
+        Some((Stream::Main, CameraEffect::Status(status)))
     }
 
-    fn status(&self, routed: bool) -> Option<CameraStatus> {
-        let failures = self.ladder.failures();
-        Some(match self.state {
-            State::Idle => return None,
-            State::Connecting { .. } => CameraStatus::Connecting,
-            State::Waiting(_) | State::Recording { .. } if self.absence.is_none() && !routed => {
-                CameraStatus::Holding
-            }
-            State::Waiting(_) => CameraStatus::Waiting,
-            State::Recording { .. } => CameraStatus::Recording,
-            State::TearingDown { then: Then::Switch(_), .. } => CameraStatus::Connecting,
-            State::TearingDown { then: Then::Retry { at, failure }, .. } => {
-                CameraStatus::BackingOff { failure, until: at, failures }
-            }
-            State::BackingOff { until, failure } => CameraStatus::BackingOff { failure, until, failures },
-            State::TearingDown { then: Then::Stop, .. } | State::Stopped => CameraStatus::Stopped,
-        })
-    }
-
-    fn connect(&mut self, now: Mono, transport: Transport, turn: Turn) {
-        self.owed =
-            Some(CameraEffect::Connect { transport, attempt: self.ladder.failures(), why: Reason::Start });
-        self.state = State::Connecting { transport, turn, deadline: now + CONNECT };
-    }
-
-    fn streaming(&mut self, now: Mono, video: bool, rng: &mut Rng) {
-        let State::Connecting { transport, turn, .. } = self.state else { return };
-        if !video {
-            // Audio alone is no recording: a camera may come back so after a reboot.
-            return self.fail(now, now, Failure::NothingRecordable, false, rng);
+    fn link_mut(&mut self, stream: Stream) -> Option<&mut Link> {
+        match stream {
+            Stream::Main => Some(&mut self.main),
+            Stream::Fallback => self.fallback.as_mut(),
         }
-        let durable = Duration::ZERO;
-        let link = Link { transport, turn, since: now, video: now, keyframe: now, keyframes: 0, durable };
-        self.state = State::Waiting(link);
     }
 
-    fn received(&mut self, now: Mono, last_video: Option<Mono>, keyframes: u64) {
-        let (State::Waiting(link) | State::Recording { link, .. }) = &mut self.state else { return };
-        if let Some(video) = last_video {
-            // Never later than now, or one wrong figure would put the stall off for ever.
-            link.video = link.video.max(video.min(now));
+    /// Whether its recorded stream, which is up, gives footage: it becomes durable, or would.
+    const fn gives(&self, routed: bool) -> bool {
+        self.progress.is_some() || (self.absence.is_none() && !routed)
+    }
+
+    fn main_failure(&self) -> Option<Failure> {
+        self.away.and_then(|away| away.noticed).map(|(_, failure)| failure)
+    }
+
+    /// A keyframe came on a link.
+    fn live(&mut self, stream: Stream) {
+        if stream == Stream::Main {
+            self.away = None;
         }
-        if keyframes > link.keyframes {
-            link.keyframes = keyframes;
-            link.keyframe = now;
+        let unstored = Cause::Camera(Failure::NotStored);
+        if stream == self.recorded && self.absence.is_some_and(|absence| absence.cause != unstored) {
             self.absence = None;
         }
     }
 
-    fn failed(&mut self, now: Mono, failure: Failure, rng: &mut Rng) {
-        match self.state {
-            State::Connecting { transport, turn, .. } => {
-                self.refused_or_failed(now, failure, transport, turn, rng);
+    fn broke(&mut self, now: Mono, stream: Stream, broke: Break) {
+        let Break { since, failure, live } = broke;
+        if stream == Stream::Main {
+            let before = self.away.and_then(|away| away.noticed);
+            let noticed = Some((before.map_or(now, |(first, _)| first), failure));
+            let since = self.away.map_or(since, |away| away.since);
+            self.away = Some(Away { since, noticed });
+            self.handover = None;
+            if live {
+                self.flapping.broke(now);
             }
-            State::Waiting(link) if link.durable.is_zero() => {
-                self.refused_or_failed(now, failure, link.transport, link.turn, rng);
-            }
-            State::Waiting(link) | State::Recording { link, .. } => {
-                self.fail(now, now, failure, !link.durable.is_zero(), rng);
-            }
-            State::Idle | State::TearingDown { .. } | State::BackingOff { .. } | State::Stopped => {}
         }
-    }
-
-    /// A camera that knows only one transport is no failure while the other has not been asked.
-    fn refused_or_failed(
-        &mut self,
-        now: Mono,
-        failure: Failure,
-        transport: Transport,
-        turn: Turn,
-        rng: &mut Rng,
-    ) {
-        let refused = failure == Failure::UnsupportedTransport;
-        if refused && matches!((self.choice, turn), (TransportChoice::Auto, Turn::First)) {
-            let other = match transport {
-                Transport::Tcp => Transport::Udp,
-                Transport::Udp => Transport::Tcp,
-            };
-            self.tear_down(now, Then::Switch(other));
-        } else {
-            self.fail(now, now, failure, false, rng);
+        if stream != self.recorded {
+            return;
         }
-    }
-
-    /// Ends a link that gives nothing; true if it did.
-    fn judge(&mut self, now: Mono, link: Link, rng: &mut Rng) -> bool {
-        let durable = !link.durable.is_zero();
-        if link.stalled_at(self.stall) <= now {
-            self.fail(now, link.video, Failure::Stalled, durable, rng);
-        } else if link.starved_at().is_some_and(|at| at <= now) {
-            self.fail(now, link.keyframe, Failure::KeyframeStarved, durable, rng);
-        } else {
-            return false;
-        }
-        true
-    }
-
-    /// `missing`: since when nothing was received, as far as this link goes.
-    fn fail(&mut self, now: Mono, missing: Mono, failure: Failure, durable: bool, rng: &mut Rng) {
-        let since = if self.absence.is_none() { missing } else { now };
+        self.progress = None;
+        let since = if self.absence.is_none() { since } else { now };
+        // Why the main stream is away is why there is nothing, if its fallback fails as well.
+        let failure = self.main_failure().unwrap_or(failure);
         self.absence = Some(Absence { since, cause: Cause::Camera(failure) });
-        let at = now + self.ladder.wait_after(failure, durable, rng);
-        self.tear_down(now, Then::Retry { at, failure });
     }
 
-    fn tear_down(&mut self, now: Mono, then: Then) {
-        self.owed = Some(CameraEffect::Disconnect(Reason::Stop));
-        self.state = State::TearingDown { deadline: now + TEAR_DOWN, then };
+    /// Since when its video has come without becoming durable, although it could.
+    fn unstored_since(&self, able: Option<Mono>) -> Option<Mono> {
+        let live = self.link(self.recorded).and_then(Link::live_since)?;
+        Some(live.max(able?).max(self.stored.unwrap_or(Mono(0))))
     }
 
-    fn torn_down(&mut self, now: Mono, then: Then) {
-        match then {
-            Then::Switch(transport) => self.connect(now, transport, Turn::Second),
-            Then::Retry { at, .. } if at <= now => self.connect(now, self.proven, Turn::First),
-            Then::Retry { at, failure } => self.state = State::BackingOff { until: at, failure },
-            Then::Stop => self.state = State::Stopped,
+    fn mends_storing_at(&self, unstored: Mono) -> Mono {
+        let mends = self.link(self.recorded).map_or(Mono(0), Link::mends_at);
+        (unstored + PROGRESS).max(mends)
+    }
+
+    /// The watchdog of what becomes durable: its video comes, its volume works, and nothing is stored.
+    fn watch_storing(&mut self, now: Mono, able: Option<Mono>, rng: &mut Rng) {
+        let Some(since) = self.unstored_since(able) else { return };
+        if self.mends_storing_at(since) > now {
+            return;
+        }
+        if self.absence.is_none() {
+            self.absence = Some(Absence { since, cause: Cause::Camera(Failure::NotStored) });
+        }
+        let stream = self.recorded;
+        let broke = self.link_mut(stream).and_then(|link| link.mend(now, Failure::NotStored, rng));
+        if let Some(broke) = broke {
+            self.broke(now, stream, broke);
         }
     }
-}
 
-impl Link {
-    fn stalled_at(&self, stall: Duration) -> Mono {
-        self.video + stall
+    /// Which stream is recorded, and whether the fallback is wanted.
+    fn choose(&mut self, now: Mono, means: Means) {
+        let missed = self.misses_main(now);
+        let Some(fallback) = &mut self.fallback else { return };
+        match self.recorded {
+            Stream::Main => match (self.away, self.handover) {
+                (Some(_), _) if fallback.is_up() => {
+                    self.recorded = Stream::Fallback;
+                    self.handover = None;
+                }
+                (Some(_), _) if missed && means == Means::Ample => fallback.want(now, Reason::MainAway),
+                (None, Some(keyframes)) if self.main.keyframes() > keyframes => {
+                    fallback.hang_up(now, Reason::MainBack);
+                    self.handover = None;
+                }
+                (None, None) => fallback.hang_up(now, Reason::MainBack),
+                (Some(_) | None, _) => {}
+            },
+            // Whichever comes first is recorded from its first keyframe on.
+            Stream::Fallback if !fallback.is_up() => self.recorded = Stream::Main,
+            Stream::Fallback => {
+                let live = self.main.live_since();
+                let healthy = match means {
+                    Means::Ample => live.is_some_and(|live| live + HEALTHY <= now),
+                    Means::Short => live.is_some(),
+                };
+                if healthy {
+                    self.recorded = Stream::Main;
+                    self.handover = Some(self.main.keyframes());
+                }
+            }
+        }
     }
 
-    /// Only while video comes: without any it is a stall.
-    fn starved_at(&self) -> Option<Mono> {
-        (self.video > self.keyframe).then(|| self.keyframe + KEYFRAME)
+    /// Whether the main stream has been away for so long that the fallback is to be asked.
+    fn misses_main(&self, now: Mono) -> bool {
+        let refused = self.main_failure().is_some_and(|f| handling(f).policy == Policy::Refused);
+        !refused && self.away.is_some_and(|away| away.since + AWAY <= now)
     }
 
-    fn deadline(&self, stall: Duration) -> Mono {
-        let stalled = self.stalled_at(stall);
-        self.starved_at().map_or(stalled, |starved| stalled.min(starved))
+    /// When [`Camera::choose`] would decide something that no event brings.
+    fn choice_deadline(&self, means: Means) -> Option<Mono> {
+        let fallback = self.fallback.as_ref().filter(|_| self.life == Life::Running)?;
+        match self.recorded {
+            Stream::Main if fallback.is_idle() && means == Means::Ample => {
+                let refused = self.main_failure().is_some_and(|f| handling(f).policy == Policy::Refused);
+                self.away.filter(|_| !refused).map(|away| away.since + AWAY)
+            }
+            Stream::Main => None,
+            Stream::Fallback => self.main.live_since().map(|live| live + HEALTHY),
+        }
+    }
+
+    fn status(&self, routed: bool) -> Option<CameraStatus> {
+        match self.life {
+            Life::New => return None,
+            Life::Stopping => return Some(CameraStatus::Stopped),
+            Life::Running => {}
+        }
+        if self.link(self.recorded).is_some_and(Link::is_up) {
+            return Some(match (self.progress, self.recorded) {
+                (Some(_), Stream::Main) => CameraStatus::Recording,
+                (Some(_), Stream::Fallback) => CameraStatus::OnFallback { failure: self.main_failure() },
+                (None, _) if self.absence.is_none() && !routed => CameraStatus::Holding,
+                (None, _) => CameraStatus::Waiting,
+            });
+        }
+        Some(match self.main.phase() {
+            // Up: its keyframe is waited for before it is recorded again.
+            Phase::Idle | Phase::Connecting => CameraStatus::Connecting,
+            Phase::Up => CameraStatus::Waiting,
+            Phase::BackingOff { failure, until, failures } => {
+                CameraStatus::BackingOff { failure, until, failures }
+            }
+        })
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! Which failure follows which policy is one table: [`crate::failure`].
 
+use crate::effect::Reason;
 use crate::event::Failure;
 use crate::failure::{Policy, handling};
 use crate::rng::Rng;
@@ -32,7 +33,11 @@ const PROBE: Duration = Duration::from_secs(300);
 /// attempts in a minute or two; one attempt a minute stays under that.
 const FIRST_REFUSAL: Duration = Duration::from_secs(60);
 
-/// How far a camera has fallen. Starts anew only after lasting durable video: a connection proves
+/// Where the ladder begins for a camera that has no room for us: with up to 20 s. Cameras forget a dead session after a
+/// minute, so the third or fourth attempt finds room.
+const BUSY: usize = 2;
+
+/// How far a link has fallen. Starts anew only after lasting durable video: a connection proves
 /// nothing, or a camera that connects and breaks at once would be tried without end and without pause.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ladder {
@@ -41,7 +46,21 @@ pub(crate) struct Ladder {
     refusals: u32,
 }
 
+/// When a link is tried again, and why then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retry {
+    /// After so long.
+    pub wait: Duration,
+    /// For people.
+    pub why: Reason,
+}
+
 impl Ladder {
+    /// One that has not failed.
+    pub(crate) const fn new() -> Self {
+        Ladder { failures: 0, rung: 0, refusals: 0 }
+    }
+
     /// Failures in a row.
     pub(crate) const fn failures(&self) -> u32 {
         self.failures
@@ -50,29 +69,39 @@ impl Ladder {
     /// Counts a failure and gives the wait until the next attempt. `durable`: the connection that broke
     /// had given durable video. The first failure of such a camera is answered at once, since most
     /// breaks are over when they are seen; only the first, so that a flapping camera climbs.
-    pub(crate) fn wait_after(&mut self, failure: Failure, durable: bool, rng: &mut Rng) -> Duration {
+    pub(crate) fn wait_after(&mut self, failure: Failure, durable: bool, rng: &mut Rng) -> Retry {
         let first = self.failures == 0;
         self.failures = self.failures.saturating_add(1);
+        let probe = Retry { wait: PROBE, why: Reason::Probe(failure) };
         match handling(failure).policy {
             Policy::Refused => {
                 self.refusals = self.refusals.saturating_add(1);
-                if self.refusals == 1 { FIRST_REFUSAL } else { PROBE }
+                match self.refusals {
+                    1 => Retry { wait: FIRST_REFUSAL, why: Reason::Waited(failure) },
+                    _ => probe,
+                }
             }
-            Policy::Unfit => PROBE,
+            Policy::Unfit => probe,
             Policy::Climb | Policy::Busy | Policy::Mend | Policy::Endure if self.failures >= PATIENCE => {
-                PROBE
+                probe
             }
-            Policy::Climb | Policy::Mend | Policy::Endure if first && durable => Duration::ZERO,
-            Policy::Climb | Policy::Busy | Policy::Mend | Policy::Endure => {
-                let bound = RUNGS.get(self.rung).copied().unwrap_or(PROBE);
-                self.rung = (self.rung + 1).min(RUNGS.len() - 1);
-                rng.up_to(bound)
+            Policy::Climb | Policy::Mend | Policy::Endure if first && durable => {
+                Retry { wait: Duration::ZERO, why: Reason::AtOnce(failure) }
             }
+            Policy::Climb | Policy::Mend | Policy::Endure => self.climb(failure, 0, rng),
+            Policy::Busy => self.climb(failure, BUSY, rng),
         }
     }
 
     /// Video was durable for long enough: all is forgiven.
     pub(crate) fn forgive(&mut self) {
-        *self = Ladder::default();
+        *self = Ladder::new();
+    }
+
+    fn climb(&mut self, failure: Failure, from: usize, rng: &mut Rng) -> Retry {
+        let rung = self.rung.max(from);
+        let bound = RUNGS.get(rung).copied().unwrap_or(PROBE);
+        self.rung = (rung + 1).min(RUNGS.len() - 1);
+        Retry { wait: rng.up_to(bound), why: Reason::Waited(failure) }
     }
 }

@@ -30,6 +30,7 @@
 //!     retention: Duration::from_secs(30 * 86_400),
 //!     cleaning_starts: Rules::DEFAULT.start,
 //!     stall: Duration::from_secs(10),
+//!     clock: Default::default(),
 //!     clock_floor: Wall::from_secs(1_700_000_000),
 //!     seed: 1,
 //! });
@@ -73,8 +74,14 @@
 //! | file | decides |
 //! |---|---|
 //! | `appliance.rs` | who is told of an event, the order of effects, the end in good order |
-//! | `camera.rs` | when a camera is connected, given up, tried again |
+//! | `camera.rs` | which of a camera's two streams is recorded, and whether it gives footage |
+//! | `link.rs` | when a stream is connected, mended, torn down, tried again |
 //! | `failure.rs` | what is done about each failure of a camera |
+//! | `trouble.rs`, `mending.rs` | what is wrong with a stream that is received, and what is tried in place |
+//! | `dial.rs` | which link may connect now |
+//! | `network.rs` | whether it is the network and not the cameras |
+//! | `flapping.rs` | whether a camera breaks and comes back again and again |
+//! | `memory.rs` | what is given up while memory is short |
 //! | `ladder.rs` | how long a failed camera waits |
 //! | `volume/` | when a volume is opened, closed, ejected, tried again |
 //! | `treatment.rs` | what is done about each fault of a volume |
@@ -96,19 +103,26 @@ pub mod alarm;
 mod appliance;
 mod camera;
 mod clock;
+mod dial;
 pub mod disk;
 pub mod effect;
 pub mod event;
 mod failure;
+mod flapping;
 mod forecast;
 mod ladder;
+mod link;
 mod load;
+mod memory;
+mod mending;
+mod network;
 mod recording;
 pub mod retention;
 mod rng;
 pub mod settings;
 pub mod time;
 mod treatment;
+mod trouble;
 mod volume;
 mod watch;
 

@@ -31,7 +31,7 @@ const _: () = assert!(crate::account::MAX_POINTS + MAX_VOLUMES < MAX_ENTRIES);
 pub(crate) struct Recording {
     target: Option<VolumeIndex>,
     cameras: Vec<Books, MAX_CAMERAS>,
-    volumes: Vec<Acquaintance, MAX_VOLUMES>,
+    volumes: Vec<Known, MAX_VOLUMES>,
     entries: Deque<(VolumeIndex, Entry), MAX_ENTRIES>,
 }
 
@@ -44,6 +44,18 @@ struct Books {
     delivering: Option<VolumeIndex>,
     accounts: Vec<Account, MAX_VOLUMES>,
 }
+
+/// What is known of a volume.
+#[derive(Debug)]
+struct Known {
+    acquaintance: Acquaintance,
+    /// Corrections of time that its ledger has not been told of.
+    corrections: Deque<(Span, i64), MAX_CORRECTIONS>,
+}
+
+/// Most corrections that wait for a volume to be ready: the time becomes known once, and a clock that is set by hand
+/// before takes two or three attempts. The oldest make room for newer ones.
+const MAX_CORRECTIONS: usize = 4;
 
 /// Whether a volume was ready in this session: then what its ledger says is not of another session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +75,9 @@ impl Recording {
         Recording {
             target: None,
             cameras: (0..cameras).map(|_| books()).collect(),
-            volumes: (0..volumes).map(|_| Acquaintance::New).collect(),
+            volumes: (0..volumes)
+                .map(|_| Known { acquaintance: Acquaintance::New, corrections: Deque::new() })
+                .collect(),
             entries: Deque::new(),
         }
     }
@@ -83,7 +97,7 @@ impl Recording {
         fault: Option<Fault>,
         now: Wall,
     ) {
-        let known = self.volumes.get(usize::from(volume.0)).copied();
+        let known = self.volumes.get(usize::from(volume.0)).map(|known| known.acquaintance);
         let Some(account) = self.account(camera, volume) else { return };
         match (known, fault) {
             (Some(Acquaintance::New), _) => account.remember(
@@ -104,14 +118,15 @@ impl Recording {
 
     /// A volume takes footage.
     pub(crate) fn volume_ready(&mut self, volume: VolumeIndex) {
-        if let Some(acquaintance) = self.volumes.get_mut(usize::from(volume.0)) {
-            *acquaintance = Acquaintance::Known;
+        if let Some(known) = self.volumes.get_mut(usize::from(volume.0)) {
+            known.acquaintance = Acquaintance::Known;
         }
     }
 
     /// A disk came to this place: unless one was known there before, what is owed to it begins now.
     pub(crate) fn volume_attached(&mut self, volume: VolumeIndex, now: Now) {
-        if self.volumes.get(usize::from(volume.0)) != Some(&Acquaintance::New) {
+        let known = self.volumes.get(usize::from(volume.0));
+        if known.is_none_or(|known| known.acquaintance != Acquaintance::New) {
             return;
         }
         for books in &mut self.cameras {
@@ -123,8 +138,8 @@ impl Recording {
 
     /// What comes to this place next is another volume.
     pub(crate) fn volume_replaced(&mut self, volume: VolumeIndex) {
-        if let Some(acquaintance) = self.volumes.get_mut(usize::from(volume.0)) {
-            *acquaintance = Acquaintance::New;
+        if let Some(known) = self.volumes.get_mut(usize::from(volume.0)) {
+            *known = Known { acquaintance: Acquaintance::New, corrections: Deque::new() };
         }
     }
 
@@ -150,12 +165,18 @@ impl Recording {
     }
 
     /// Footage became durable on a volume.
-    pub(crate) fn stored(&mut self, volume: VolumeIndex, camera: CameraIndex, span: Span, anchor: &Anchor) {
+    pub(crate) fn stored(
+        &mut self,
+        now: Mono,
+        (volume, camera): (VolumeIndex, CameraIndex),
+        span: Span,
+        anchor: &Anchor,
+    ) {
         let is_target = self.target == Some(volume);
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         let Some(account) = books.accounts.get_mut(usize::from(volume.0)) else { return };
         let entries = &mut self.entries;
-        account.stored(span, anchor, |span, cause| {
+        account.stored(now, span, anchor, |span, cause| {
             // Room for one event's entries is proven at `MAX_ENTRIES`.
             let _ = entries.push_back((volume, Entry::Gap { camera, span, cause }));
         });
@@ -188,6 +209,22 @@ impl Recording {
     pub(crate) fn clock_set(&mut self, by: i64) {
         let accounts = self.cameras.iter_mut().flat_map(|books| &mut books.accounts);
         accounts.for_each(|account| account.clock_set(by));
+    }
+
+    /// What was recorded in the times `known`, while the clock was not trusted, happened so much later: the ledger of every
+    /// volume that was in use in this session is to say so.
+    pub(crate) fn time_corrected(&mut self, now: Mono, known: Span, by: i64) {
+        let accounts = self.cameras.iter_mut().flat_map(|books| &mut books.accounts);
+        accounts.for_each(|account| account.time_corrected(now, known, by));
+        for volume in &mut self.volumes {
+            if volume.acquaintance == Acquaintance::Known {
+                if volume.corrections.is_full() {
+                    volume.corrections.pop_front();
+                }
+                // There is room: it was made just now.
+                let _ = volume.corrections.push_back((known, by));
+            }
+        }
     }
 
     /// Puts an entry of the volume itself into its ledger.
@@ -262,12 +299,27 @@ impl Recording {
     /// The next entry for a ledger. A volume in reserve is told too why it holds nothing: it may be read, or
     /// never be used again, before footage closes the gap.
     pub(crate) fn poll_entry(&mut self, volumes: &[Volume], anchor: &Anchor) -> Option<Effect> {
+        // Corrections first: what comes after them is in the right time.
+        for ((index, known), volume) in (0u8..).zip(&mut self.volumes).zip(volumes) {
+            let correction = if volume.is_ready() { known.corrections.pop_front() } else { None };
+            if let Some((Span { from, to }, by_micros)) = correction {
+                let entry = Entry::TimeCorrected { from, to, by_micros };
+                return Some(Effect::Account(VolumeIndex(index), entry));
+            }
+        }
         if let Some((volume, entry)) = self.entries.pop_front() {
             return Some(Effect::Account(volume, entry));
         }
         for (camera, books) in (0u8..).zip(&mut self.cameras) {
             for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
-                let opened = if volume.is_ready() { account.poll_opened(anchor) } else { None };
+                if !volume.is_ready() {
+                    continue;
+                }
+                if let Some((span, cause)) = account.poll_late() {
+                    let entry = Entry::Gap { camera: CameraIndex(camera), span, cause };
+                    return Some(Effect::Account(VolumeIndex(index), entry));
+                }
+                let opened = account.poll_opened(anchor);
                 if let Some((from, cause)) = opened {
                     let entry = Entry::GapOpened { camera: CameraIndex(camera), from, cause };
                     return Some(Effect::Account(VolumeIndex(index), entry));

@@ -59,6 +59,17 @@ pub enum VolumeKind {
     Disk,
 }
 
+/// How this machine comes to its wall time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ClockKind {
+    /// Nothing says that it did not run on: a battery, or nobody who would fetch it.
+    #[default]
+    Kept,
+    /// It has no battery, and a time source is asked for it after each start: until that has answered, it is some time of
+    /// the past.
+    Fetched,
+}
+
 /// Everything the core is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -72,6 +83,8 @@ pub struct Settings {
     pub cleaning_starts: Threshold,
     /// No access unit for this long is a stall. Default 10 s.
     pub stall: Duration,
+    /// Whether the wall clock runs on while this machine is off.
+    pub clock: ClockKind,
     /// A wall clock before this is not to be trusted: the program's build date.
     pub clock_floor: crate::time::Wall,
     /// Start of the injected random generator; the shell takes it from the kernel, a test prints it.

@@ -2,8 +2,9 @@
 
 use crate::alarm::{AlarmKey, Alarms, Detail};
 use crate::camera::{Camera, Condition};
-use crate::event::{Fault, Health};
+use crate::event::{Failure, Fault, Health};
 use crate::forecast::Usage;
+use crate::network::{Members, Network};
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
 use crate::time::Now;
 use crate::volume::Volume;
@@ -13,10 +14,26 @@ use heapless::Vec;
 /// The conditions that the alarms know, so that only changes reach them.
 #[derive(Debug)]
 pub(crate) struct Watch {
-    cameras: Vec<Condition, MAX_CAMERAS>,
+    cameras: Vec<View, MAX_CAMERAS>,
+    network: Members,
     volumes: Vec<Sight, MAX_VOLUMES>,
     nothing_records: bool,
     untrusted: bool,
+}
+
+/// A camera as the alarms know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct View {
+    condition: Condition,
+    trouble: Option<Failure>,
+    flaps: bool,
+    silent: bool,
+}
+
+impl Default for View {
+    fn default() -> Self {
+        View { condition: Condition::Well, trouble: None, flaps: false, silent: false }
+    }
 }
 
 /// A volume as the alarms know it.
@@ -34,32 +51,51 @@ impl Watch {
     /// Nothing seen yet, of this many cameras and volumes.
     pub(crate) fn new(cameras: usize, volumes: usize) -> Self {
         Watch {
-            cameras: (0..cameras).map(|_| Condition::Well).collect(),
+            cameras: (0..cameras).map(|_| View::default()).collect(),
+            network: Members::default(),
             volumes: (0..volumes).map(|_| Sight::default()).collect(),
             nothing_records: false,
             untrusted: false,
         }
     }
 
-    /// Looks at the cameras. `routed`: a volume takes their footage.
-    pub(crate) fn cameras(&mut self, now: Now, cameras: &[Camera], routed: bool, alarms: &mut Alarms) {
+    /// Looks at the cameras. `routed`: a volume takes their footage; `members`: those whose loss is the network's.
+    pub(crate) fn cameras(
+        &mut self,
+        now: Now,
+        cameras: &[Camera],
+        (routed, members): (bool, Members),
+        alarms: &mut Alarms,
+    ) {
         for ((index, camera), shown) in (0u8..).zip(cameras).zip(&mut self.cameras) {
-            let condition = camera.condition(routed);
-            if *shown == condition {
-                continue;
-            }
-            let key = |condition| match condition {
-                Condition::Well => None,
-                Condition::Lost(_) => Some(AlarmKey::CameraLost(CameraIndex(index))),
-                Condition::Refused(_) => Some(AlarmKey::CameraAccess(CameraIndex(index))),
+            let condition = match camera.condition(routed) {
+                Condition::Lost(_) | Condition::OnFallback(_) if members.holds(usize::from(index)) => {
+                    Condition::Well
+                }
+                condition => condition,
             };
-            if let Some(before) = key(*shown).filter(|before| Some(before) != key(condition).as_ref()) {
-                alarms.clear(now.mono, &before);
+            let (trouble, flaps, silent) = (camera.trouble(), camera.flaps(), camera.is_silent());
+            let view = View { condition, trouble, flaps, silent };
+            if *shown != view {
+                shown.tell(now, CameraIndex(index), &view, alarms);
+                *shown = view;
             }
-            if let Some(key) = key(condition) {
-                alarms.raise(now, key, condition.detail());
+        }
+    }
+
+    /// Whether it is the network.
+    pub(crate) fn network(&mut self, now: Now, network: &Network, alarms: &mut Alarms) {
+        let members = network.members();
+        if members == self.network {
+            return;
+        }
+        self.network = members;
+        match u8::try_from(members.count()) {
+            Ok(0) | Err(_) => alarms.clear(now.mono, &AlarmKey::Network),
+            Ok(cameras) => {
+                let detail = Detail::Network { cameras, carrier: network.has_carrier() };
+                alarms.raise(now, AlarmKey::Network, detail);
             }
-            *shown = condition;
         }
     }
 
@@ -94,6 +130,43 @@ impl Watch {
         if untrusted != self.untrusted {
             self.untrusted = untrusted;
             alarms.set(now, AlarmKey::ClockUntrusted, untrusted);
+        }
+    }
+}
+
+impl View {
+    fn tell(&self, now: Now, index: CameraIndex, seen: &View, alarms: &mut Alarms) {
+        let key = |condition| match condition {
+            Condition::Well => None,
+            Condition::OnFallback(_) => Some(AlarmKey::CameraFallback(index)),
+            Condition::Lost(_) => Some(AlarmKey::CameraLost(index)),
+            Condition::Refused(_) => Some(AlarmKey::CameraAccess(index)),
+        };
+        if let Some(before) =
+            key(self.condition).filter(|before| Some(before) != key(seen.condition).as_ref())
+        {
+            alarms.clear(now.mono, &before);
+        }
+        if let Some(key) = key(seen.condition).filter(|_| self.condition != seen.condition) {
+            alarms.raise(now, key, seen.condition.detail());
+        }
+        let trouble =
+            |trouble: Option<Failure>| trouble.map(|trouble| AlarmKey::CameraTrouble(index, trouble));
+        if self.trouble != seen.trouble {
+            if let Some(before) = trouble(self.trouble) {
+                alarms.clear(now.mono, &before);
+            }
+            if let (Some(key), Some(failure)) = (trouble(seen.trouble), seen.trouble) {
+                alarms.raise(now, key, Detail::Camera(failure));
+            }
+        }
+        for (key, before, holds) in [
+            (AlarmKey::CameraFlapping(index), self.flaps, seen.flaps),
+            (AlarmKey::SoundLost(index), self.silent, seen.silent),
+        ] {
+            if before != holds {
+                alarms.set(now, key, holds);
+            }
         }
     }
 }
@@ -136,8 +209,10 @@ pub(crate) fn health(now: Now, index: VolumeIndex, health: Health, alarms: &mut 
 impl Condition {
     const fn detail(self) -> Detail {
         match self {
-            Condition::Well | Condition::Lost(None) => Detail::None,
-            Condition::Lost(Some(failure)) | Condition::Refused(failure) => Detail::Camera(failure),
+            Condition::Well | Condition::Lost(None) | Condition::OnFallback(None) => Detail::None,
+            Condition::Lost(Some(failure))
+            | Condition::OnFallback(Some(failure))
+            | Condition::Refused(failure) => Detail::Camera(failure),
         }
     }
 }

@@ -246,16 +246,16 @@ fn a_file_s_rounding_of_time_is_no_loss() {
 #[test]
 fn a_volume_too_slow_for_the_ring_is_an_overflow() {
     let mut world = World::recording();
-    for second in 3..=40u32 {
+    for second in 3..=30u32 {
         world.at(f64::from(second));
         world.received(u64::from(second));
     }
     world.forget();
     world.camera(0, CameraEvent::Dropped { span: span(5.0, 9.0), units: 100, bytes: 9 });
-    world.expect_of("ledger", &["40.0 ledger0: cam0 open 2.0 RingOverflow"]);
+    world.expect_of("ledger", &["30.0 ledger0: cam0 open 2.0 RingOverflow"]);
     world.stored(2.0, 5.0);
     world.stored(9.0, 10.0);
-    world.expect_of("ledger", &["40.0 ledger0: cam0 gap 5.0..9.0 RingOverflow"]);
+    world.expect_of("ledger", &["30.0 ledger0: cam0 gap 5.0..9.0 RingOverflow"]);
 }
 
 #[test]

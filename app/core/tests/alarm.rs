@@ -61,7 +61,7 @@ fn a_camera_that_comes_and_goes_is_one_alarm() {
         let begun = world.until_connect();
         world.record(begun, begun + 5.0);
         world.fail(Failure::Bye);
-        world.expect_of("alarm", &[]);
+        world.expect_of("alarm CameraLost", &[]);
     }
 }
 

@@ -307,7 +307,7 @@ fn a_camera_without_a_volume_is_held_not_dropped() {
 }
 
 #[test]
-fn nothing_durable_for_half_a_minute_is_not_called_recording() {
+fn nothing_durable_for_half_a_minute_is_not_called_recording_and_is_mended_in_place_first() {
     let mut world = World::recording();
     for second in 3..=31u32 {
         world.at(f64::from(second));
@@ -315,7 +315,23 @@ fn nothing_durable_for_half_a_minute_is_not_called_recording() {
     }
     world.expect(&[]);
     world.at(32.0);
-    world.expect_of("cam0", &["32.0 cam0 is Waiting"]);
+    world.expect(&[
+        "32.0 ledger0: cam0 open 2.0 Camera(NotStored)",
+        "32.0 cam0 resume Failed(NotStored)",
+        "32.0 cam0 is Waiting",
+    ]);
+    for second in 33..=72u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+    }
+    world.expect_of(
+        "cam0",
+        &[
+            "52.0 cam0 rebuild Failed(NotStored)",
+            "72.0 cam0 disconnect",
+            "72.0 cam0 is backing off: NotStored x1",
+        ],
+    );
 }
 
 #[test]

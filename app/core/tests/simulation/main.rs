@@ -49,7 +49,7 @@ enum Link {
 }
 
 struct Sim {
-    core: Appliance,
+    core: Box<Appliance>,
     rng: Rng,
     now: Now,
     links: [Link; CAMERAS],
@@ -77,7 +77,7 @@ impl Sim {
         let chosen = Settings { cameras, seed, ..places(&KINDS) };
         let now = Now { mono: Mono(1_000_000_000_000), wall: EPOCH };
         let mut sim = Sim {
-            core: Appliance::new(chosen),
+            core: Box::new(Appliance::new(chosen)),
             rng: Rng::with_seed(seed),
             now,
             links: [Link::Down; CAMERAS],

@@ -11,7 +11,7 @@ use holdfast_core::event::{
 };
 use holdfast_core::retention::Rules;
 use holdfast_core::settings::{
-    CameraIndex, CameraSettings, Settings, TransportChoice, VolumeIndex, VolumeKind,
+    CameraIndex, CameraSettings, ClockKind, Settings, TransportChoice, VolumeIndex, VolumeKind,
 };
 use holdfast_core::time::{Mono, Now, Span, Wall};
 
@@ -26,11 +26,15 @@ pub struct World {
 
 pub fn settings(cameras: usize, volumes: u8, transport: TransportChoice) -> Settings {
     Settings {
-        cameras: (0..cameras).map(|_| CameraSettings { transport, ..CameraSettings::default() }).collect(),
+        cameras: (0u8..)
+            .take(cameras)
+            .map(|host| CameraSettings { transport, host, fallback: None })
+            .collect(),
         volumes: (0..volumes).map(|_| VolumeKind::Path).collect(),
         retention: Duration::from_secs(30 * 86_400),
         cleaning_starts: Rules::DEFAULT.start,
         stall: Duration::from_secs(10),
+        clock: ClockKind::Kept,
         clock_floor: Wall::from_secs(1_700_000_000),
         seed: 7,
     }
@@ -90,7 +94,10 @@ impl World {
         self.core.handle(self.now, event);
         let before = self.told.len();
         while let Some(effect) = self.core.poll_effect() {
-            self.told.push((self.now.mono, effect));
+            // Signs of life come each second, in every story.
+            if effect != Effect::Alive {
+                self.told.push((self.now.mono, effect));
+            }
             assert!(self.told.len() - before <= holdfast_core::MAX_EFFECTS, "more effects than MAX_EFFECTS");
         }
     }

@@ -1,0 +1,104 @@
+//! The appliance's side of the cameras: whom an event concerns, and which link may connect.
+
+use super::{Appliance, HEARTBEAT, Life};
+use crate::alarm::{AlarmKey, Detail};
+use crate::camera::Means;
+use crate::dial::MOST_PER_HOST;
+use crate::effect::{Shed, Stream};
+use crate::event::CameraEvent;
+use crate::link::Link;
+use crate::settings::CameraIndex;
+use crate::time::{Mono, Now};
+
+impl Appliance {
+    pub(super) fn take_pressure(&mut self, now: Now, thousandths: u16) {
+        let before = self.memory.shed();
+        self.memory.pressure(now.mono, thousandths);
+        match self.memory.shed() {
+            Shed::Nothing => self.alarms.clear(now.mono, &AlarmKey::MemoryShort),
+            shed if shed != before => self.alarms.raise(now, AlarmKey::MemoryShort, Detail::Shed(shed)),
+            Shed::Depth | Shed::Audio | Shed::Fallback => {}
+        }
+    }
+
+    pub(super) fn take_of_camera(
+        &mut self,
+        now: Now,
+        index: CameraIndex,
+        stream: Stream,
+        event: CameraEvent,
+    ) {
+        let Some(camera) = self.cameras.get_mut(usize::from(index.0)) else { return };
+        camera.handle(now.mono, stream, &event, &mut self.rng);
+        match event {
+            CameraEvent::Unsupported { track } => {
+                self.alarms.raise(now, AlarmKey::TrackNotRecorded(index, track), Detail::None);
+            }
+            CameraEvent::Dropped { span, units, bytes: _ } => {
+                let target =
+                    self.recording.target().and_then(|target| self.volumes.get(usize::from(target.0)));
+                let fault = target.and_then(|target| target.hindrance(now.mono));
+                self.recording.dropped(index, span, fault, self.clock.anchor());
+                self.alarms.occur(now, AlarmKey::FootageDropped(index), Detail::Units(u64::from(units)));
+            }
+            CameraEvent::Streaming { .. }
+            | CameraEvent::Received(_)
+            | CameraEvent::Failed(_)
+            | CameraEvent::TornDown => {}
+        }
+    }
+
+    pub(super) fn advance_cameras(&mut self, now: Mono) {
+        let (able, means) = (self.able, self.means());
+        for camera in &mut self.cameras {
+            camera.advance(now, able, means, &mut self.rng);
+        }
+        if self.life == Life::Running {
+            if self.network.follow(now, &self.cameras) {
+                self.cameras.iter_mut().for_each(|camera| camera.hurry(now));
+            }
+            self.dial(now);
+        }
+    }
+
+    /// Lets links connect that are due, the longest waiting first, as far as the budget allows.
+    fn dial(&mut self, now: Mono) {
+        while self.dial.free_at(now).is_none() {
+            let Some((place, stream)) = self.next_to_dial() else { return };
+            let Some(camera) = self.cameras.get_mut(place) else { return };
+            camera.dial(stream, now);
+            self.dial.note(now);
+        }
+    }
+
+    /// The link that is due for the longest, a main stream before a fallback, on a host that has room.
+    fn next_to_dial(&self) -> Option<(usize, Stream)> {
+        let due = self.links().filter_map(|(place, stream, link)| {
+            let since = link.due_since()?;
+            (self.in_passage(link.host()) < MOST_PER_HOST).then_some(((since, stream), place))
+        });
+        due.min().map(|((_, stream), place)| (place, stream))
+    }
+
+    fn in_passage(&self, host: u8) -> usize {
+        self.links().filter(|(_, _, link)| link.host() == host && link.is_in_passage()).count()
+    }
+
+    fn links(&self) -> impl Iterator<Item = (usize, Stream, &Link)> {
+        self.cameras.iter().enumerate().flat_map(|(place, camera)| {
+            [Stream::Main, Stream::Fallback]
+                .into_iter()
+                .filter_map(move |stream| Some((place, stream, camera.link(stream)?)))
+        })
+    }
+
+    /// When a link that is due may connect; one that waits for its host waits for that host's own deadline.
+    pub(super) fn dial_deadline(&self) -> Option<Mono> {
+        let at = self.dial.free_at(self.heartbeat? - HEARTBEAT)?;
+        self.links().any(|(_, _, link)| link.due_since().is_some()).then_some(at)
+    }
+
+    pub(super) fn means(&self) -> Means {
+        if self.memory.shed() == Shed::Fallback { Means::Short } else { Means::Ample }
+    }
+}

@@ -1,0 +1,170 @@
+//! Common cause: when most cameras are lost within seconds, or the link is down, it is the network and not they.
+//!
+//! Words: the **members** are the cameras that were lost together, and those lost since. While it lasts, their own alarms
+//! wait: thirty alarms say less than one. It is over when most members are back; those that are not have alarms of their
+//! own then.
+//!
+//! A sign that the network is back (a carrier, the first member) brings every member's next attempt forward: the waits
+//! were grown by failures that were not theirs. [`crate::dial`] spreads the attempts.
+
+use crate::camera::Camera;
+use crate::failure::{Origin, handling};
+use crate::settings::MAX_CAMERAS;
+use crate::time::Mono;
+use core::time::Duration;
+
+/// Lost within this are lost together: what is noticed by a stall is noticed within the second in which the figures come,
+/// and a closed connection at once; below the 10 s after which a camera's own alarm is raised.
+const TOGETHER: Duration = Duration::from_secs(8);
+
+/// A single camera is no common cause.
+const LEAST: u32 = 2;
+
+/// Between two signs that are acted on, so that a carrier that flaps does not keep every camera at its first attempt.
+const SIGNS: Duration = Duration::from_secs(10);
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Network {
+    carrier: Carrier,
+    state: State,
+    /// The sign that was acted on last.
+    sign: Option<Mono>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Carrier {
+    Up,
+    Down,
+    /// It has come back, and nothing was done about it yet.
+    Back,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Well,
+    Down { since: Mono, members: Members, sign: Sign },
+}
+
+/// Whether a member has come back since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sign {
+    None,
+    Seen,
+}
+
+/// A set of cameras.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Members(u32);
+
+const _: () = assert!(MAX_CAMERAS <= 32, "a set of cameras has 32 bits");
+
+impl Members {
+    /// Whether the camera at this place is one.
+    pub(crate) const fn holds(self, place: usize) -> bool {
+        place < MAX_CAMERAS && self.0 & (1 << place) != 0
+    }
+
+    /// How many.
+    pub(crate) const fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    fn of(cameras: &[Camera], is: impl Fn(usize, &Camera) -> bool) -> Self {
+        let chosen = cameras.iter().enumerate().filter(|(place, camera)| is(*place, camera));
+        Members(chosen.fold(0, |set, (place, _)| set | 1 << place))
+    }
+}
+
+impl Network {
+    /// A network of which nothing is known: it is taken to be there.
+    pub(crate) const fn new() -> Self {
+        Network { carrier: Carrier::Up, state: State::Well, sign: None }
+    }
+
+    /// Whether any interface has a carrier.
+    pub(crate) fn carrier(&mut self, there: bool) {
+        self.carrier = match (self.carrier, there) {
+            (_, false) => Carrier::Down,
+            (Carrier::Down | Carrier::Back, true) => Carrier::Back,
+            (Carrier::Up, true) => Carrier::Up,
+        };
+    }
+
+    /// Looks at the cameras. True if their next attempts are to be brought forward.
+    pub(crate) fn follow(&mut self, now: Mono, cameras: &[Camera]) -> bool {
+        self.state = match self.state {
+            State::Well => self.look(now, cameras),
+            State::Down { since, members, sign } => look_again(since, members, sign, cameras),
+        };
+        let member_back = match &mut self.state {
+            State::Down { members, sign: sign @ Sign::None, .. } => {
+                let back = back(*members, cameras) > 0;
+                if back {
+                    *sign = Sign::Seen;
+                }
+                back
+            }
+            State::Down { sign: Sign::Seen, .. } | State::Well => false,
+        };
+        let carrier_back = self.carrier == Carrier::Back;
+        if carrier_back {
+            self.carrier = Carrier::Up;
+        }
+        let rested = self.sign.is_none_or(|sign| now.since(sign) >= SIGNS);
+        let hurry = (member_back || carrier_back) && rested;
+        if hurry {
+            self.sign = Some(now);
+        }
+        hurry
+    }
+
+    /// The cameras whose own alarms wait; none while all is well.
+    pub(crate) const fn members(&self) -> Members {
+        match self.state {
+            State::Well => Members(0),
+            State::Down { members, .. } => members,
+        }
+    }
+
+    /// Whether any interface has a carrier.
+    pub(crate) const fn has_carrier(&self) -> bool {
+        !matches!(self.carrier, Carrier::Down)
+    }
+
+    fn look(&self, now: Mono, cameras: &[Camera]) -> State {
+        let since = now - TOGETHER;
+        let members = lost_since(since, cameras);
+        if members.count() == 0 {
+            return State::Well;
+        }
+        let live = Members::of(cameras, |_, camera| camera.is_main_live()).count();
+        let most = members.count() >= LEAST && members.count() > live;
+        // Cameras on this machine itself need no carrier.
+        let cut = !self.has_carrier() && live == 0;
+        if most || cut { State::Down { since, members, sign: Sign::None } } else { State::Well }
+    }
+}
+
+fn look_again(since: Mono, members: Members, sign: Sign, cameras: &[Camera]) -> State {
+    let live = Members::of(cameras, |place, camera| members.holds(place) && camera.is_main_live());
+    let lost = lost_since(since, cameras);
+    let over = live.count() * 2 > members.count() || lost.count() == 0;
+    if over { State::Well } else { State::Down { since, members: Members(live.0 | lost.0), sign } }
+}
+
+/// The cameras that were lost since then, if the network may have done that.
+fn lost_since(since: Mono, cameras: &[Camera]) -> Members {
+    Members::of(cameras, |_, camera| lost_to_the_network(camera).is_some_and(|noticed| noticed >= since))
+}
+
+/// How many of these are back.
+fn back(members: Members, cameras: &[Camera]) -> u32 {
+    Members::of(cameras, |place, camera| members.holds(place) && camera.is_main_live()).count()
+}
+
+/// When it was noticed that a camera's main stream does not come, if the network may have done that.
+fn lost_to_the_network(camera: &Camera) -> Option<Mono> {
+    let (noticed, failure) = camera.away()?.noticed?;
+    (handling(failure).origin == Origin::Network).then_some(noticed)
+}
