@@ -136,6 +136,10 @@ impl Appliance {
             (Life::New, Event::Stop) => self.life = Life::Leaving,
             (Life::New | Life::Leaving | Life::Over, _) => {}
             (Life::Running | Life::StoppingCameras | Life::ClosingVolumes, _) => {
+                // A source that answers with the step that it made is one change, not two.
+                if let Event::ClockSynchronised(synchronised) = event {
+                    self.clock.synchronised(synchronised);
+                }
                 self.look_at_clocks(now);
                 self.take(now, event);
             }
@@ -239,11 +243,7 @@ impl Appliance {
     fn take(&mut self, now: Now, event: Event) {
         match event {
             // A tick is done by `advance`; the clocks have been looked at.
-            Event::Start | Event::Tick => {}
-            Event::ClockSynchronised(synchronised) => {
-                self.clock.synchronised(synchronised);
-                self.look_at_clocks(now);
-            }
+            Event::Start | Event::Tick | Event::ClockSynchronised(_) => {}
             Event::Carrier(there) => self.network.carrier(there),
             Event::MemoryPressure(thousandths) => self.take_pressure(now, thousandths),
             Event::Camera(index, event) => self.take_of_camera(now, index, Stream::Main, event),

@@ -201,6 +201,21 @@ impl World {
         }
     }
 
+    /// As [`World::go_on`], where the wall clock says `from` now and the story's seconds do not.
+    pub fn go_on_at(&mut self, from: f64, to: f64, first_keyframe: u64) {
+        let behind = from - self.secs();
+        let mut at = from;
+        for keyframe in first_keyframe.. {
+            if at >= to {
+                break;
+            }
+            self.at(at + 1.0 - behind);
+            self.received(keyframe);
+            self.stored(at, at + 1.0);
+            at += 1.0;
+        }
+    }
+
     /// Moves time on, waking the core whenever it asks to be woken.
     pub fn at(&mut self, secs: f64) {
         self.until(Mono(1_000_000_000_000 + (secs * 1e9).round() as u64));
