@@ -5,6 +5,7 @@ pub mod journal;
 pub mod memory;
 pub mod message_ids;
 pub mod notify;
+pub mod pressure;
 pub mod show;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
