@@ -4,6 +4,7 @@ pub mod clock;
 pub mod journal;
 pub mod memory;
 pub mod message_ids;
+pub mod network;
 pub mod notify;
 pub mod pressure;
 pub mod show;
