@@ -1,7 +1,9 @@
 //! This machine: its journal, its clocks, its memory, its network, its identity, and who watches over the service.
 
+pub mod allocator;
 pub mod clock;
 pub mod journal;
+pub mod last_words;
 pub mod memory;
 pub mod message_ids;
 pub mod network;
