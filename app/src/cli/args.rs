@@ -2,6 +2,7 @@
 
 use super::moment::Moment;
 use super::{asking, exit, volume};
+use crate::config::RUNTIME;
 use crate::view::Mode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use holdfast_wire::ids::Name;
@@ -95,6 +96,19 @@ pub enum Command {
     /// Mount, adopt and let go of disks
     #[command(subcommand, after_long_help = [exit::HELP, volume::FILES, volume::EXAMPLES].join("\n\n"))]
     Volume(volume::Volume),
+    /// Leave a word for the next start about how the recorder ended; for systemd (ExecStopPost=)
+    ///
+    /// Reads SERVICE_RESULT and EXIT_STATUS as systemd sets them, and adds them to the note of the session that has ended.
+    #[command(hide = true, after_long_help = exit::HELP)]
+    LastWords(LastWords),
+}
+
+/// `holdfast last-words`.
+#[derive(Args, Debug)]
+pub struct LastWords {
+    /// The recorder's directory: `runtime` in the section `storage` of the configuration
+    #[arg(long, value_name = "DIR", default_value = RUNTIME, env = "HOLDFAST_RUNTIME")]
+    pub runtime: PathBuf,
 }
 
 /// `holdfast run`.

@@ -15,6 +15,8 @@ pub enum Exit {
     Usage,
     /// It did what it could, but what it read was damaged: the answer is true and may not be whole.
     Incomplete,
+    /// Memory ran out while it ran. Not returned by any command: the process ends on the spot (`host::last_words`).
+    OutOfMemory,
 }
 
 impl Exit {
@@ -25,6 +27,7 @@ impl Exit {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Incomplete => 3,
+            Exit::OutOfMemory => 4,
         }
     }
 }
@@ -50,7 +53,8 @@ EXIT STATUS:
   0  done; also: warnings only
   1  failed while running: disk, network, system
   2  wrong usage, or a configuration with errors
-  3  done as far as possible, but what was read is damaged: the result may not be whole";
+  3  done as far as possible, but what was read is damaged: the result may not be whole
+  4  memory ran out";
 
 #[cfg(test)]
 mod tests {
@@ -58,7 +62,7 @@ mod tests {
 
     #[test]
     fn the_help_lists_each_code_once() {
-        for exit in [Exit::Done, Exit::Failed, Exit::Usage, Exit::Incomplete] {
+        for exit in [Exit::Done, Exit::Failed, Exit::Usage, Exit::Incomplete, Exit::OutOfMemory] {
             let lines = HELP.lines().filter(|line| line.starts_with(&format!("  {}  ", exit.code())));
             assert_eq!(lines.count(), 1, "{exit:?}");
         }

@@ -13,9 +13,9 @@ pub mod volume;
 
 use crate::config;
 use crate::coverage::{self, CoverageArgs, CoverageError};
-use crate::host::{self, clock, journal, message_ids};
+use crate::host::{self, clock, journal, last_words, message_ids};
 use crate::{ledger, shell};
-use args::{Cli, Command, Coverage, Ledger, Run};
+use args::{Cli, Command, Coverage, LastWords, Ledger, Run};
 use clap::Parser;
 use exit::Exit;
 use std::error::Error;
@@ -49,6 +49,7 @@ fn dispatch(command: Command) -> Result<Exit, Box<dyn Error>> {
         Command::Protect(command) => status::protect(&command, clock::now().wall),
         Command::Ledger(Ledger::Rebuild { volume }) => rebuild(&volume),
         Command::Volume(command) => volume::run(&command),
+        Command::LastWords(args) => Ok(leave_last_words(&args)?),
     }
 }
 
@@ -95,6 +96,17 @@ fn rebuild(volume: &Path) -> Result<Exit, Box<dyn Error>> {
     let (mut out, mut progress) = (std::io::stdout().lock(), std::io::stderr().lock());
     let outcome = ledger::rebuild::run(volume, &ledger::Mp4Scanner, now, &mut out, &mut progress)?;
     Ok(outcome.into())
+}
+
+fn leave_last_words(args: &LastWords) -> Result<Exit, String> {
+    let Some(end) = last_words::End::from_environment() else {
+        return Err(
+            "SERVICE_RESULT is not set: this command is for systemd, after the recorder has ended".to_owned()
+        );
+    };
+    let note = last_words::path(&args.runtime);
+    last_words::leave(&note, &end).map_err(|error| format!("cannot write to {}: {error}", note.display()))?;
+    Ok(Exit::Done)
 }
 
 /// Where systemd puts the credentials of this service.

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The socket's directory in the runtime directory: the recorder's own, where all else there is the mount helper's.
-const DIRECTORY: &str = "control";
+pub(crate) const DIRECTORY: &str = "control";
 
 /// The socket's name there.
 const SOCKET: &str = "control.sock";

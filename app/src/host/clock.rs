@@ -43,12 +43,21 @@ pub fn now() -> Now {
     Now { mono, wall }
 }
 
-/// Whether the kernel says that its clock follows a time source, be it timesyncd, chrony or ntpd.
+/// Whether the clock follows a time source, be it timesyncd, chrony or ntpd: the kernel says so, or timesyncd does.
 ///
-/// Judged by the largest error that the kernel believes in: it grows without a source and stands at 16 s
-/// when there is none. The flag `STA_UNSYNC` is not asked, since it is also set to keep the kernel from
-/// writing the hardware clock.
+/// timesyncd's word is for where the kernel cannot be asked or forgets: it believes in a clock for nine hours after the
+/// last answer of a server, and timesyncd's file stands until the machine goes down. A clock that was set right in this boot
+/// drifts some seconds a day, which is nearer than one that never was.
 pub fn synchronised() -> bool {
+    kernel_is_synchronised() || timesyncd_was_synchronised(Path::new("/"))
+}
+
+/// Whether the kernel says that its clock follows a time source.
+///
+/// Judged by the largest error that the kernel believes in: it grows by 0.5 ms a second without a source and stands at 16 s
+/// when there is none; all three programs lower it with each answer that they take (timesyncd to 0). The flag `STA_UNSYNC` is not
+/// asked, since it is also set to keep the kernel from writing the hardware clock.
+fn kernel_is_synchronised() -> bool {
     const NO_SOURCE_MICROS: i64 = 16_000_000;
     // SAFETY: `timex` is a plain structure of integers; all zero is a valid one, and mode 0 reads only.
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
@@ -57,6 +66,11 @@ pub fn synchronised() -> bool {
     #[allow(clippy::useless_conversion)] // it is 32 bits wide on 32-bit ARM
     let error_micros = i64::from(state.maxerror);
     answer >= 0 && error_micros < NO_SOURCE_MICROS
+}
+
+/// Whether timesyncd has set the clock from a server in this boot: it touches a file then. `root` is where `/run` is.
+fn timesyncd_was_synchronised(root: &Path) -> bool {
+    root.join("run/systemd/timesync/synchronized").exists()
 }
 
 /// The kernel's id of this boot.
@@ -141,6 +155,17 @@ mod tests {
             let apart = (second.wall.micros_since(first.wall) - mono).abs();
             assert!(apart < 30_000, "the clocks went apart by {apart} µs between two readings");
         }
+    }
+
+    #[test]
+    fn timesyncds_file_is_looked_for() {
+        let root = tempfile::tempdir().expect("a directory");
+        assert!(!timesyncd_was_synchronised(root.path()));
+        let folder = root.path().join("run/systemd/timesync");
+        std::fs::create_dir_all(&folder).expect("directories");
+        assert!(!timesyncd_was_synchronised(root.path()), "timesyncd runs, and no server has answered");
+        std::fs::write(folder.join("synchronized"), "").expect("a file");
+        assert!(timesyncd_was_synchronised(root.path()));
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub const RING_PERCENT: u64 = 40;
 /// What is assumed where the system tells nothing, in bytes: the smallest board that is supported.
 pub const FALLBACK_MEMORY: u64 = 512 << 20;
 
+/// Where the hierarchy of cgroups is mounted, below the root.
+pub(super) const CGROUPS: &str = "sys/fs/cgroup";
+
 /// How much the rings may hold, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RingPlan {
@@ -43,7 +46,7 @@ fn given_under(root: &Path) -> u64 {
     let text = |path: PathBuf| fs::read_to_string(path).unwrap_or_default();
     let machine = parse_meminfo(&text(root.join("proc/meminfo")));
     let own = parse_own_cgroup(&text(root.join("proc/self/cgroup")));
-    let cgroups = root.join("sys/fs/cgroup");
+    let cgroups = root.join(CGROUPS);
     let limits = own.iter().flat_map(|own| own.ancestors()).flat_map(|group| {
         ["memory.max", "memory.high"].map(|name| parse_limit(&text(cgroups.join(group).join(name))))
     });
@@ -58,7 +61,7 @@ fn parse_meminfo(text: &str) -> Option<u64> {
 
 /// The service's own cgroup, relative to the root of the hierarchy: the line `0::/...` of version 2. A
 /// path with `..` lies outside of what a container can see, and is not followed.
-fn parse_own_cgroup(text: &str) -> Option<PathBuf> {
+pub(super) fn parse_own_cgroup(text: &str) -> Option<PathBuf> {
     let path = Path::new(text.lines().find_map(|line| line.strip_prefix("0::/"))?);
     path.components().all(|part| matches!(part, Component::Normal(_))).then(|| path.to_owned())
 }

@@ -1,9 +1,14 @@
-//! This machine: its journal, its clocks, its memory, its identity.
+//! This machine: its journal, its clocks, its memory, its network, its identity, and who watches over the service.
 
+pub mod allocator;
 pub mod clock;
 pub mod journal;
+pub mod last_words;
 pub mod memory;
 pub mod message_ids;
+pub mod network;
+pub mod notify;
+pub mod pressure;
 pub mod show;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};

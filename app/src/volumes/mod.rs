@@ -41,7 +41,7 @@ mod marker;
 pub mod mounts;
 mod place;
 pub mod report;
-mod source;
+pub(crate) mod source;
 pub mod udev;
 
 pub use fault::{VolumeError, fault_of};

@@ -5,11 +5,11 @@ use std::os::fd::AsRawFd;
 
 /// See the module. Belongs to the thread of the default main context, as what it calls does.
 #[derive(Debug)]
-pub(super) struct Source(Option<glib::SourceId>);
+pub(crate) struct Source(Option<glib::SourceId>);
 
 impl Source {
     /// Calls `woken` from the loop whenever `condition` holds on `descriptor`, which lives as long as the source.
-    pub(super) fn on<D: AsRawFd + 'static>(
+    pub(crate) fn on<D: AsRawFd + 'static>(
         descriptor: D,
         condition: IOCondition,
         mut woken: impl FnMut(&D) + 'static,
