@@ -40,6 +40,10 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// counts when the shell breaks its word.
 const TEAR_DOWN: Duration = Duration::from_secs(6);
 
+/// A session that is being set up or taken down counts against its host for so long: a channel that does not answer must
+/// not keep the others of an encoder waiting.
+const PASSAGE: Duration = Duration::from_secs(5);
+
 /// Without a keyframe for this long nothing can be kept; three times the longest GOP that cameras like.
 const KEYFRAME: Duration = Duration::from_secs(30);
 

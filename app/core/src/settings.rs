@@ -44,9 +44,9 @@ pub enum Transport {
 pub struct CameraSettings {
     /// Which way RTP is to travel.
     pub transport: TransportChoice,
-    /// The number of the host that it is on: cameras at one address share it.
+    /// The number of the server that it is on: streams at one host and port share it.
     pub host: u8,
-    /// The number of the host that its fallback stream is on, if it has one.
+    /// The number of the server that its fallback stream is on, if it has one.
     pub fallback: Option<u8>,
 }
 

@@ -110,19 +110,20 @@ fn a_camera_alone_is_tried_without_any_wait() {
 fn one_host_is_asked_for_two_sessions_at_a_time() {
     let cameras = (0..16).map(|_| CameraSettings::default()).collect();
     let mut world = World::started(Settings { cameras, ..settings(0, 1, TransportChoice::Auto) });
-    world.at(10.0);
+    world.at(3.0);
     let connects = |world: &mut World| world.lines().iter().filter(|line| line.contains("connect ")).count();
     assert_eq!(connects(&mut world), 2);
     world.camera(0, CameraEvent::Streaming { video: true, audio: false });
-    world.at(11.9);
-    assert_eq!(connects(&mut world), 1);
-    // One that fails makes room when it is torn down.
+    assert_eq!(connects(&mut world), 1, "one that is up makes room");
     world.camera(1, CameraEvent::Failed(Failure::SessionLimit));
-    world.at(13.9);
+    world.at(3.5);
     assert_eq!(connects(&mut world), 0);
     world.camera(1, CameraEvent::TornDown);
-    world.at(14.0);
-    assert_eq!(connects(&mut world), 1);
+    assert_eq!(connects(&mut world), 1, "one that failed does when it is torn down");
+    world.at(7.9);
+    assert_eq!(connects(&mut world), 0);
+    world.at(8.0);
+    assert_eq!(connects(&mut world), 1, "one that does not answer holds up nobody for longer than 5 s");
 }
 
 #[test]

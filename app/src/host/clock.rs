@@ -2,6 +2,7 @@
 //!
 //! Only the shell's loop and the log read a clock; everything else is told the time.
 
+use holdfast_core::settings::ClockKind;
 use holdfast_core::time::{Mono, Now, Wall};
 use holdfast_wire::ids::{BootId, Id128};
 use rustix::rand::{GetRandomFlags, getrandom};
@@ -73,6 +74,23 @@ fn timesyncd_was_synchronised(root: &Path) -> bool {
     root.join("run/systemd/timesync/synchronized").exists()
 }
 
+/// How this machine comes to its wall time. `Fetched` where timesyncd asks a server for it and no battery clock had set it
+/// at the boot: then it is, until a server answers, the time of the last shutdown.
+pub fn kind() -> ClockKind {
+    kind_under(Path::new("/"))
+}
+
+/// As [`kind`], with `/run` and `/sys` under another root.
+fn kind_under(root: &Path) -> ClockKind {
+    let clocks = std::fs::read_dir(root.join("sys/class/rtc")).into_iter().flatten().flatten();
+    let mut set_by = clocks.map(|clock| std::fs::read_to_string(clock.path().join("hctosys")));
+    let has_battery = set_by.any(|set| set.is_ok_and(|text| text.trim() == "1"));
+    match !has_battery && root.join("run/systemd/timesync").exists() {
+        true => ClockKind::Fetched,
+        false => ClockKind::Kept,
+    }
+}
+
 /// The kernel's id of this boot.
 ///
 /// # Errors
@@ -125,6 +143,27 @@ fn wall_of(time: Timespec) -> Wall {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_the_machine_comes_to_its_time() {
+        const TIMESYNC: &str = "run/systemd/timesync/x";
+        const RTC: &str = "sys/class/rtc/rtc0/hctosys";
+        let cases: [(&str, &[(&str, &str)], ClockKind); 4] = [
+            ("nothing is known", &[], ClockKind::Kept),
+            ("a server is asked, and no battery kept it", &[(TIMESYNC, "")], ClockKind::Fetched),
+            ("a battery clock set it at the boot", &[(TIMESYNC, ""), (RTC, "1\n")], ClockKind::Kept),
+            ("a battery clock that did not", &[(TIMESYNC, ""), (RTC, "0\n")], ClockKind::Fetched),
+        ];
+        for (name, files, expected) in cases {
+            let root = tempfile::tempdir().expect("a directory");
+            for (path, content) in files {
+                let path = root.path().join(path);
+                std::fs::create_dir_all(path.parent().expect("it has one")).expect("directories");
+                std::fs::write(path, content).expect("a file");
+            }
+            assert_eq!(kind_under(root.path()), expected, "{name}");
+        }
+    }
 
     #[test]
     fn timespecs_become_moments() {

@@ -64,7 +64,7 @@ impl Appliance {
     /// Lets links connect that are due, the longest waiting first, as far as the budget allows.
     fn dial(&mut self, now: Mono) {
         while self.dial.free_at(now).is_none() {
-            let Some((place, stream)) = self.next_to_dial() else { return };
+            let Some((place, stream)) = self.next_to_dial(now) else { return };
             let Some(camera) = self.cameras.get_mut(place) else { return };
             camera.dial(stream, now);
             self.dial.note(now);
@@ -72,16 +72,18 @@ impl Appliance {
     }
 
     /// The link that is due for the longest, a main stream before a fallback, on a host that has room.
-    fn next_to_dial(&self) -> Option<(usize, Stream)> {
+    fn next_to_dial(&self, now: Mono) -> Option<(usize, Stream)> {
         let due = self.links().filter_map(|(place, stream, link)| {
             let since = link.due_since()?;
-            (self.in_passage(link.host()) < MOST_PER_HOST).then_some(((since, stream), place))
+            let passages = self.passages(link.host()).filter(|until| *until > now).count();
+            (passages < MOST_PER_HOST).then_some(((since, stream), place))
         });
         due.min().map(|((_, stream), place)| (place, stream))
     }
 
-    fn in_passage(&self, host: u8) -> usize {
-        self.links().filter(|(_, _, link)| link.host() == host && link.is_in_passage()).count()
+    /// Until when each session that is being set up or taken down counts against this host.
+    fn passages(&self, host: u8) -> impl Iterator<Item = Mono> {
+        self.links().filter(move |(_, _, link)| link.host() == host).filter_map(|(_, _, link)| link.passage())
     }
 
     fn links(&self) -> impl Iterator<Item = (usize, Stream, &Link)> {
@@ -92,10 +94,14 @@ impl Appliance {
         })
     }
 
-    /// When a link that is due may connect; one that waits for its host waits for that host's own deadline.
+    /// When a link that is due may connect.
     pub(super) fn dial_deadline(&self) -> Option<Mono> {
-        let at = self.dial.free_at(self.heartbeat? - HEARTBEAT)?;
-        self.links().any(|(_, _, link)| link.due_since().is_some()).then_some(at)
+        // The moment of the last event: what was free then has been given away.
+        let now = self.heartbeat? - HEARTBEAT;
+        let mut due = self.links().filter(|(_, _, link)| link.due_since().is_some()).peekable();
+        due.peek()?;
+        let free = self.dial.free_at(now);
+        free.or_else(|| due.flat_map(|(_, _, link)| self.passages(link.host())).filter(|at| *at > now).min())
     }
 
     pub(super) fn means(&self) -> Means {

@@ -1,6 +1,6 @@
 //! What others may know of a link.
 
-use super::{Link, State, Then};
+use super::{CONNECT, Link, PASSAGE, State, TEAR_DOWN, Then};
 use crate::event::Failure;
 use crate::time::Mono;
 use core::time::Duration;
@@ -39,9 +39,13 @@ impl Link {
         self.host
     }
 
-    /// Whether a session is being set up or taken down.
-    pub(crate) const fn is_in_passage(&self) -> bool {
-        matches!(self.state, State::Connecting { .. } | State::TearingDown { .. })
+    /// Until when a session that is being set up or taken down counts against its host.
+    pub(crate) fn passage(&self) -> Option<Mono> {
+        match self.state {
+            State::Connecting { deadline, .. } => Some(deadline - CONNECT + PASSAGE),
+            State::TearingDown { deadline, .. } => Some(deadline - TEAR_DOWN + PASSAGE),
+            State::Idle | State::Due { .. } | State::Up(_) | State::BackingOff { .. } => None,
+        }
     }
 
     /// Whether nobody wants it and nothing of it is left.
