@@ -22,15 +22,15 @@ use glib::ControlFlow;
 use gstreamer as gst;
 use heapless::Vec as Bounded;
 use holdfast_core::Appliance;
-use holdfast_core::effect::Effect;
+use holdfast_core::effect::{Effect, Stream};
 use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
-use holdfast_core::settings::{CameraIndex, CameraSettings, ClockKind, Settings, VolumeIndex};
+use holdfast_core::settings::{CameraIndex, CameraSettings, MAX_CAMERAS, Settings, VolumeIndex};
 use holdfast_core::time::{Anchor, Wall};
 
 use crate::config::Config;
 use crate::control::Request;
 use crate::control::server::{Reply, Server};
-use crate::host::{clock, message_ids as ids};
+use crate::host::{clock, message_ids as ids, network, notify, pressure};
 use crate::ingest;
 use crate::view::{Mode, View};
 use crate::volumes::disks::{DiskChange, Disks};
@@ -54,7 +54,7 @@ pub(crate) enum Message {
     /// For the core as it is.
     Event(Event),
     /// From a camera's session; stale if another session has begun since.
-    Session(CameraIndex, u64, CameraEvent),
+    Session(CameraIndex, Stream, u64, CameraEvent),
     /// From a volume's writer; stale if another writer has begun since.
     Writer(VolumeIndex, u64, Report),
     /// A disk came or went.
@@ -138,6 +138,7 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
         let outbox = outbox.clone();
         glib_unix::unix_signal_add_local(signal.as_raw(), move || {
+            notify::stopping();
             let _ = outbox.unbounded_send(Message::Event(Event::Stop));
             ControlFlow::Continue
         });
@@ -156,6 +157,8 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
     // Kept until the loop ends.
     let _disks = config.storage.disks.then(|| watch_disks(config, &outbox)).flatten();
     let _server = listen(config, &outbox);
+    let _links = watch_links(&outbox);
+    notify::ready();
     main_loop.run();
     shell.borrow_mut().view.finish();
     let left = shell.borrow().cameras.held();
@@ -167,12 +170,8 @@ pub fn run(config: &Config, mode: Mode) -> Result<(), RunError> {
 }
 
 fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop) -> Result<Shell, RunError> {
-    let cameras: Option<Bounded<CameraSettings, _>> = config
-        .cameras
-        .iter()
-        .map(|camera| Some(CameraSettings { transport: camera.transport, ..CameraSettings::default() }))
-        .collect();
-    let cameras = cameras.filter(|list| list.len() == config.cameras.len());
+    let cameras: Bounded<CameraSettings, MAX_CAMERAS> = cameras::settings(config).take(MAX_CAMERAS).collect();
+    let cameras = Some(cameras).filter(|list| list.len() == config.cameras.len());
     let now = clock::now();
     let anchor = Anchor { mono: now.mono, wall: now.wall, trusted: false };
     let names = config.cameras.iter().map(|camera| camera.id.clone()).collect();
@@ -189,7 +188,7 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
             .unwrap_or_default(),
         cleaning_starts: volumes::rules(&config.retention).start,
         stall: config.limits.stall,
-        clock: ClockKind::Kept,
+        clock: clock::kind(),
         clock_floor: Wall::from_secs(CLOCK_FLOOR.parse().unwrap_or(0)),
         seed: clock::seed().map_err(RunError::Host)?,
     });
@@ -216,6 +215,17 @@ fn watch_disks(config: &Config, outbox: &Outbox) -> Option<Disks> {
     };
     Disks::watch(&runtime.join("volumes"), &runtime.join("disks"), &paths, told)
         .inspect_err(|error| log::error!("disks cannot be watched, those that come are not used: {error}"))
+        .ok()
+}
+
+/// Watches the links of the network. Without it, cameras that are lost together are known by that alone.
+fn watch_links(outbox: &Outbox) -> Option<network::LinkWatch> {
+    let outbox = outbox.clone();
+    let told = move |there| {
+        let _ = outbox.unbounded_send(Message::Event(Event::Carrier(there)));
+    };
+    network::watch(told)
+        .inspect_err(|error| log::warn!("the network's links cannot be watched, a cable that is pulled is not told apart from lost cameras: {error}"))
         .ok()
 }
 
@@ -282,6 +292,7 @@ fn figures(shell: &Rc<RefCell<Shell>>) {
         if this.synchronised.replace(synchronised) != Some(synchronised) {
             events.push(Event::ClockSynchronised(synchronised));
         }
+        events.extend(pressure::permille().map(Event::MemoryPressure));
         events
     };
     for event in events {
@@ -312,8 +323,13 @@ impl Shell {
                 true => vec![Event::Volume(volume, VolumeEvent::Released)],
                 false => Vec::new(),
             },
-            Message::Session(camera, generation, event) if self.cameras.is_current(camera, generation) => {
-                vec![Event::Camera(camera, event)]
+            Message::Session(camera, stream, generation, event)
+                if self.cameras.is_current(camera, stream, generation) =>
+            {
+                vec![match stream {
+                    Stream::Main => Event::Camera(camera, event),
+                    Stream::Fallback => Event::Fallback(camera, event),
+                }]
             }
             Message::Writer(volume, generation, report) if self.volumes.is_current(volume, generation) => {
                 match report {
@@ -344,8 +360,10 @@ impl Shell {
     fn perform(&mut self, effect: Effect) {
         say::effect(&effect, &self.cameras, &self.volumes);
         match effect {
-            Effect::Camera(camera, effect) => self.cameras.perform(camera, effect),
-            Effect::Fallback(..) | Effect::Shed(_) | Effect::Alive => {}
+            Effect::Camera(camera, effect) => self.cameras.perform(camera, Stream::Main, effect),
+            Effect::Fallback(camera, effect) => self.cameras.perform(camera, Stream::Fallback, effect),
+            Effect::Shed(shed) => self.cameras.shed(shed),
+            Effect::Alive => notify::alive(),
             Effect::Volume(volume, effect) => self.volumes.perform(volume, effect),
             Effect::Route { camera, to } => {
                 if let Some(ring) = self.cameras.ring(camera) {

@@ -11,6 +11,7 @@ use holdfast::retention::cleaning::{Cleaning, Moment, Retention, Site, Work};
 use holdfast::ring::{AccessUnit, Data, Limits as RingLimits, Ring, TrackKind};
 use holdfast::volumes::{Adoption, InUse, Knowledge, Place, Volume, layout};
 use holdfast::writer::{Complaints, Job, Limits, Report, VolumeWriter};
+use holdfast_core::effect::Stream;
 use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::retention::Space;
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
@@ -165,7 +166,7 @@ fn wait(heard: &Receiver<Report>, begun: Instant, fits: impl Fn(&VolumeEvent) ->
 fn record(root: &Path) -> (Duration, Duration) {
     let (tell, heard) = mpsc::channel();
     let ring = Ring::new(RingLimits { bytes: 1 << 20, time: Duration::from_secs(3600) });
-    let feed = ring.connect();
+    let feed = ring.connect(Stream::Main);
     let config = Arc::new(avc());
     for frame in 0..75u64 {
         feed.push(AccessUnit {

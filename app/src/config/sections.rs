@@ -111,16 +111,9 @@ fn camera<'t>(
     let second = walk.text(&section, "fallback");
     let fallback = second.and_then(|text| {
         let (url, userinfo) = stream(walk, &section, "fallback", text, has_reference)?;
-        let same = main.as_ref().is_some_and(|(main, _)| main.location() == url.location());
-        let what = match same {
-            true => format!("{}: fallback is the same as url", section.title),
-            false => format!("{}: this version does not switch to the fallback yet", section.title),
-        };
-        match same {
-            true => walk.error(text.at, |p| Problem { what, ..p }.allowed("another stream of the camera")),
-            false => {
-                walk.warning(text.at, |p| Problem { what, ..p }.hint("it is checked, and kept for later"))
-            }
+        if main.as_ref().is_some_and(|(main, _)| main.location() == url.location()) {
+            let what = format!("{}: fallback is the same as url", section.title);
+            walk.error(text.at, |p| Problem { what, ..p }.allowed("another stream of the camera"));
         }
         Some(Fallback { url, credentials: userinfo.or_else(|| reference.clone()) })
     });

@@ -148,7 +148,8 @@ mod tests {
     fn how_the_machine_comes_to_its_time() {
         const TIMESYNC: &str = "run/systemd/timesync/x";
         const RTC: &str = "sys/class/rtc/rtc0/hctosys";
-        let cases: [(&str, &[(&str, &str)], ClockKind); 4] = [
+        type Files = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Files, ClockKind); 4] = [
             ("nothing is known", &[], ClockKind::Kept),
             ("a server is asked, and no battery kept it", &[(TIMESYNC, "")], ClockKind::Fetched),
             ("a battery clock set it at the boot", &[(TIMESYNC, ""), (RTC, "1\n")], ClockKind::Kept),

@@ -26,7 +26,7 @@ use holdfast_core::time::Mono;
 pub use codecs::missing_elements;
 
 use crate::config::{RtspUrl, Secret};
-use crate::ring::{Feed, Ring, TrackKind};
+use crate::ring::{Feed, TrackKind};
 use codecs::Codec;
 use failure::Verdict;
 use timeline::Timeline;
@@ -131,7 +131,7 @@ pub struct Session {
 
 impl Session {
     /// Builds the pipeline and begins to connect. `Streaming` or `Failed` is reported later.
-    pub fn start(request: &Request, ring: &Arc<Ring>, report: Reporter) -> Result<Self, BuildError> {
+    pub fn start(request: &Request, feed: Feed, report: Reporter) -> Result<Self, BuildError> {
         let pipeline = gst::Pipeline::with_name(&format!("camera-{}", request.camera));
         // One clock for every camera and for the core: CLOCK_MONOTONIC. A network clock that rtspsrc may
         // offer would make access units of two cameras incomparable.
@@ -147,7 +147,6 @@ impl Session {
                 ),
             });
         }
-        let feed = ring.connect();
         let figures = Arc::new(Figures::default());
         let tracks = Arc::new(Tracks {
             audio_wanted: request.audio,
@@ -170,6 +169,11 @@ impl Session {
     /// The session's figures.
     pub fn figures(&self) -> &Arc<Figures> {
         &self.figures
+    }
+
+    /// Nothing more of it is kept until its next keyframe.
+    pub fn resume(&self) {
+        self.feed.flush();
     }
 
     /// Ends the session on a thread of its own, since joining rtspsrc's task has no time-out, and

@@ -10,8 +10,9 @@ impl Ring {
     /// What is durable already and is held for another reader does not count: it goes first where room is needed.
     /// Without a reader all that is held counts.
     pub fn fill(&self) -> u8 {
-        let (bytes, time) = self.lock().owed();
-        let Limits { bytes: most_bytes, time: most_time } = self.limits;
+        let inner = self.lock();
+        let (bytes, time) = inner.owed();
+        let Limits { bytes: most_bytes, time: most_time } = inner.limits;
         percent(bytes as u128, most_bytes as u128).max(percent(time.as_nanos(), most_time.as_nanos()))
     }
 }

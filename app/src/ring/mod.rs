@@ -13,6 +13,9 @@
 //!    oldest GOP that the reader has not begun is dropped, and every dropped span is told
 //!    ([`Ring::take_drops`]).
 //! 4. The lock is held for moves of references alone, never for I/O.
+//! 5. Of a camera's two streams one is **taken** at a time. Another one is from its own next keyframe on
+//!    ([`Ring::select`]); until then the one before goes on, and what else comes of it is nobody's. A GOP is of one
+//!    stream, and says of which.
 
 mod fill;
 mod unit;
@@ -21,6 +24,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use holdfast_core::effect::Stream;
 use holdfast_core::time::Mono;
 pub use unit::{AccessUnit, Data, TrackKind};
 
@@ -53,6 +57,8 @@ pub enum Item {
     Gop {
         /// Whether it follows on from the GOP before: same connection, nothing dropped between.
         continues: bool,
+        /// Which of the camera's streams it shows.
+        stream: Stream,
     },
     /// An access unit, with its position.
     Unit(u64, AccessUnit),
@@ -63,6 +69,7 @@ pub enum Item {
 /// One GOP in the ring.
 #[derive(Debug)]
 struct Gop {
+    stream: Stream,
     connection: u64,
     /// Whether the GOP before it was dropped or cut short.
     after_drop: bool,
@@ -84,6 +91,20 @@ impl Gop {
     }
 }
 
+/// The way in of one stream.
+#[derive(Debug)]
+struct Source {
+    /// Its newest connection, numbered over all of the ring.
+    connection: u64,
+    intake: Intake,
+}
+
+impl Source {
+    const fn new() -> Self {
+        Source { connection: 0, intake: Intake::Closed }
+    }
+}
+
 /// Where the producer stands.
 #[derive(Debug)]
 enum Intake {
@@ -91,6 +112,8 @@ enum Intake {
     Closed,
     /// Connected; nothing is kept until a keyframe comes. `dropping` if that is because of a drop.
     Waiting { dropping: Option<Dropped> },
+    /// The same, after a flush: the next GOP does not follow on from what came before.
+    Flushed,
     /// The newest GOP grows.
     Growing,
 }
@@ -110,10 +133,17 @@ struct Cursor {
 
 #[derive(Debug)]
 struct Inner {
+    limits: Limits,
+    keeps_audio: bool,
     gops: VecDeque<Gop>,
     bytes: usize,
-    intake: Intake,
-    connection: u64,
+    main: Source,
+    fallback: Source,
+    /// Whose access units are taken.
+    taken: Stream,
+    /// Whose are to be, from its next keyframe on.
+    wanted: Stream,
+    connections: u64,
     next_position: u64,
     cursor: Option<Cursor>,
     generations: u64,
@@ -124,7 +154,6 @@ struct Inner {
 /// The ring of one camera. Shared by its producer, its reader and the loop.
 #[derive(Debug)]
 pub struct Ring {
-    limits: Limits,
     inner: Mutex<Inner>,
 }
 
@@ -132,12 +161,16 @@ impl Ring {
     /// An empty ring.
     pub fn new(limits: Limits) -> Arc<Self> {
         Arc::new(Ring {
-            limits,
             inner: Mutex::new(Inner {
+                limits,
+                keeps_audio: true,
                 gops: VecDeque::new(),
                 bytes: 0,
-                intake: Intake::Closed,
-                connection: 0,
+                main: Source::new(),
+                fallback: Source::new(),
+                taken: Stream::Main,
+                wanted: Stream::Main,
+                connections: 0,
                 next_position: 0,
                 cursor: None,
                 generations: 0,
@@ -147,14 +180,32 @@ impl Ring {
         })
     }
 
-    /// A connection begins: access units are taken from its first keyframe on, through the feed given
-    /// back. The feed of a connection before brings nothing more in.
-    pub fn connect(self: &Arc<Self>) -> Feed {
+    /// A connection of this stream begins: access units are taken from its first keyframe on, if the stream is, through the
+    /// feed given back. The feed of the stream's connection before brings nothing more in.
+    pub fn connect(self: &Arc<Self>, stream: Stream) -> Feed {
         let mut inner = self.lock();
-        inner.end_connection();
-        inner.connection += 1;
-        inner.intake = Intake::Waiting { dropping: None };
-        Feed { ring: Arc::clone(self), connection: inner.connection }
+        inner.end_connection(stream);
+        inner.connections += 1;
+        let connection = inner.connections;
+        *inner.source(stream) = Source { connection, intake: Intake::Waiting { dropping: None } };
+        Feed { ring: Arc::clone(self), stream, connection }
+    }
+
+    /// From the next keyframe of this stream on, it is what is taken; until then the one before goes on.
+    pub fn select(&self, stream: Stream) {
+        self.lock().wanted = stream;
+    }
+
+    /// What it may hold from now on. What is too much already goes by the rules, at once.
+    pub fn set_limits(&self, limits: Limits) {
+        let mut inner = self.lock();
+        inner.limits = limits;
+        inner.shrink();
+    }
+
+    /// Whether audio is kept that comes from now on.
+    pub fn keep_audio(&self, keeps: bool) {
+        self.lock().keeps_audio = keeps;
     }
 
     /// Bytes held.
@@ -196,6 +247,7 @@ impl Ring {
 #[derive(Clone, Debug)]
 pub struct Feed {
     ring: Arc<Ring>,
+    stream: Stream,
     connection: u64,
 }
 
@@ -203,33 +255,82 @@ impl Feed {
     /// Takes one access unit. Never waits for a disk.
     pub fn push(&self, unit: AccessUnit) {
         let mut inner = self.ring.lock();
-        if inner.connection == self.connection {
-            inner.push(unit);
-            inner.shrink(&self.ring.limits);
+        if inner.source(self.stream).connection == self.connection && inner.takes(self.stream, &unit) {
+            inner.push(self.stream, unit);
+            inner.shrink();
+        }
+    }
+
+    /// Nothing more of this connection is kept until its next keyframe, and that does not follow on from what was.
+    pub fn flush(&self) {
+        let mut inner = self.ring.lock();
+        let taken = inner.taken == self.stream;
+        let source = inner.source(self.stream);
+        if source.connection != self.connection || matches!(source.intake, Intake::Closed) {
+            return;
+        }
+        match (std::mem::replace(&mut source.intake, Intake::Flushed), taken) {
+            (Intake::Waiting { dropping: Some(drop) }, true) => inner.tell_drop(drop),
+            (Intake::Waiting { .. } | Intake::Flushed | Intake::Growing | Intake::Closed, _) => {}
         }
     }
 
     /// The connection is over. What the ring holds stays.
     pub fn end(&self) {
         let mut inner = self.ring.lock();
-        if inner.connection == self.connection {
-            inner.end_connection();
+        if inner.source(self.stream).connection == self.connection {
+            inner.end_connection(self.stream);
         }
     }
 }
 
 impl Inner {
-    fn end_connection(&mut self) {
-        if let Intake::Waiting { dropping: Some(drop) } = self.intake {
-            self.drops.push(drop);
+    fn source(&mut self, stream: Stream) -> &mut Source {
+        match stream {
+            Stream::Main => &mut self.main,
+            Stream::Fallback => &mut self.fallback,
         }
-        self.intake = Intake::Closed;
     }
 
-    fn push(&mut self, unit: AccessUnit) {
-        let starts_gop = unit.track == TrackKind::Video && unit.keyframe;
-        match &mut self.intake {
+    /// The way in of the stream that is taken.
+    fn taken(&mut self) -> &mut Source {
+        self.source(self.taken)
+    }
+
+    fn end_connection(&mut self, stream: Stream) {
+        let before = std::mem::replace(&mut self.source(stream).intake, Intake::Closed);
+        if let Intake::Waiting { dropping: Some(drop) } = before {
+            self.tell_drop(drop);
+        }
+    }
+
+    /// Whether a unit of this stream is taken. The wanted stream takes over with its keyframe.
+    fn takes(&mut self, stream: Stream, unit: &AccessUnit) -> bool {
+        let open = !matches!(self.source(stream).intake, Intake::Closed);
+        if stream != self.taken && stream == self.wanted && open && unit.starts_gop() {
+            // The one before may be selected again, and goes on from a keyframe then.
+            let before = std::mem::replace(&mut self.taken().intake, Intake::Closed);
+            self.taken().intake = match before {
+                Intake::Closed => Intake::Closed,
+                Intake::Flushed | Intake::Growing => Intake::Flushed,
+                Intake::Waiting { dropping } => {
+                    dropping.into_iter().for_each(|drop| self.tell_drop(drop));
+                    Intake::Flushed
+                }
+            };
+            self.taken = stream;
+        }
+        let kept = unit.track == TrackKind::Video || self.keeps_audio;
+        stream == self.taken && kept
+    }
+
+    fn push(&mut self, stream: Stream, unit: AccessUnit) {
+        let starts_gop = unit.starts_gop();
+        let Source { connection, intake } = self.source(stream);
+        let connection = *connection;
+        match intake {
             Intake::Closed => return,
+            Intake::Flushed if !starts_gop => return,
             Intake::Waiting { dropping } if !starts_gop => {
                 if let Some(drop) = dropping {
                     drop.bytes += unit.len() as u64;
@@ -238,20 +339,19 @@ impl Inner {
                 }
                 return;
             }
-            Intake::Waiting { .. } | Intake::Growing => {}
+            Intake::Waiting { .. } | Intake::Flushed | Intake::Growing => {}
         }
         if starts_gop {
-            let dropped = match std::mem::replace(&mut self.intake, Intake::Growing) {
-                Intake::Waiting { dropping } => dropping,
-                Intake::Growing | Intake::Closed => None,
-            };
-            if let Some(mut drop) = dropped {
+            let before = std::mem::replace(intake, Intake::Growing);
+            let after_drop = matches!(before, Intake::Flushed | Intake::Waiting { dropping: Some(_) });
+            if let Intake::Waiting { dropping: Some(mut drop) } = before {
                 drop.to = unit.pts;
-                self.drops.push(drop);
+                self.tell_drop(drop);
             }
             self.gops.push_back(Gop {
-                connection: self.connection,
-                after_drop: dropped.is_some(),
+                stream,
+                connection,
+                after_drop,
                 first: self.next_position,
                 beheaded: false,
                 units: Vec::new(),
@@ -267,7 +367,8 @@ impl Inner {
     }
 
     /// Drops whole GOPs until the limits hold again or nothing more can be dropped.
-    fn shrink(&mut self, limits: &Limits) {
+    fn shrink(&mut self) {
+        let limits = self.limits;
         while self.bytes > limits.bytes || self.span() > limits.time {
             if self.behead() {
                 continue;
@@ -278,7 +379,7 @@ impl Inner {
                 self.cut_newest_short(read_up_to);
                 return;
             };
-            if victim + 1 == self.gops.len() && matches!(self.intake, Intake::Growing) {
+            if victim + 1 == self.gops.len() && matches!(self.taken().intake, Intake::Growing) {
                 self.drop_growing();
                 return;
             }
@@ -321,8 +422,8 @@ impl Inner {
         if let Some(next) = self.gops.front_mut() {
             next.after_drop = true;
             self.tell_drop(drop);
-        } else if matches!(self.intake, Intake::Growing) {
-            self.intake = Intake::Waiting { dropping: Some(drop) };
+        } else if matches!(self.taken().intake, Intake::Growing) {
+            self.taken().intake = Intake::Waiting { dropping: Some(drop) };
         } else {
             self.tell_drop(drop);
         }
@@ -354,13 +455,13 @@ impl Inner {
         let Some(first) = gop.units.first() else { return };
         let to = gop.units.iter().map(|unit| unit.pts).max().unwrap_or(first.pts);
         let drop = Dropped { from: first.pts, to, units: gop.video_units(0), bytes: gop.bytes as u64 };
-        self.intake = Intake::Waiting { dropping: Some(drop) };
+        self.taken().intake = Intake::Waiting { dropping: Some(drop) };
     }
 
     /// Everything held has been begun by the reader. What it has not read yet of the newest GOP is
     /// dropped: the part before stays whole and playable, as at the loss of a connection.
     fn cut_newest_short(&mut self, read_up_to: u64) {
-        if !matches!(self.intake, Intake::Growing) {
+        if !matches!(self.taken().intake, Intake::Growing) {
             return;
         }
         let Some(gop) = self.gops.back_mut() else { return };
@@ -375,7 +476,8 @@ impl Inner {
         self.bytes -= bytes;
         let from = rest.iter().map(|unit| unit.pts).min().unwrap_or_default();
         let to = rest.iter().map(|unit| unit.pts).max().unwrap_or_default();
-        self.intake = Intake::Waiting { dropping: Some(Dropped { from, to, units, bytes: bytes as u64 }) };
+        self.taken().intake =
+            Intake::Waiting { dropping: Some(Dropped { from, to, units, bytes: bytes as u64 }) };
     }
 
     fn tell_drop(&mut self, drop: Dropped) {
@@ -411,8 +513,9 @@ impl Reader {
     pub fn read(&mut self, into: &mut Vec<Item>, most: usize) -> bool {
         let mut guard = self.ring.lock();
         let inner = &mut *guard;
-        let connected = !matches!(inner.intake, Intake::Closed);
-        let current = inner.connection;
+        let source = inner.taken();
+        let connected = !matches!(source.intake, Intake::Closed);
+        let current = source.connection;
         let Some(cursor) = inner.cursor.as_mut().filter(|cursor| cursor.generation == self.generation) else {
             return false;
         };
@@ -428,7 +531,7 @@ impl Reader {
                     into.push(Item::End);
                 }
                 let continues = same && !gop.after_drop;
-                into.push(Item::Gop { continues });
+                into.push(Item::Gop { continues, stream: gop.stream });
                 cursor.next = gop.first;
                 cursor.connection = Some(gop.connection);
             }
@@ -457,7 +560,7 @@ impl Reader {
             Some(cursor) => cursor.durable = cursor.durable.max(position.min(cursor.next)),
             None => return,
         }
-        let growing = matches!(inner.intake, Intake::Growing);
+        let growing = matches!(inner.taken().intake, Intake::Growing);
         loop {
             let last = inner.gops.len() == 1;
             match inner.gops.front() {

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use holdfast_core::effect::Stream;
 use holdfast_core::time::Mono;
 use proptest::prelude::*;
 
 use super::*;
 use crate::mp4::TrackConfig;
+
+mod streams;
 
 const FRAME: u64 = 40_000_000;
 
@@ -38,8 +41,8 @@ fn feed(feed: &Feed, first: u64, frames: u64) {
 /// What a reader got, short: `G` a GOP that continues, `g` one that does not, `E` an end, numbers are frames.
 fn story(items: &[Item]) -> String {
     let word = |item: &Item| match item {
-        Item::Gop { continues: true } => "G".into(),
-        Item::Gop { continues: false } => "g".into(),
+        Item::Gop { continues: true, .. } => "G".into(),
+        Item::Gop { continues: false, .. } => "g".into(),
         Item::End => "E".into(),
         Item::Unit(_, unit) => ((unit.pts.0 - 1_000_000_000) / FRAME).to_string(),
     };
@@ -64,7 +67,7 @@ fn its_fill_counts_what_is_not_durable_in_bytes_or_time_whichever_is_more() {
         ("a ring for nothing", 0, 0, 0, 100),
     ] {
         let ring = ring(bytes, millis);
-        feed(&ring.connect(), 0, frames);
+        feed(&ring.connect(Stream::Main), 0, frames);
         assert_eq!(ring.fill(), expected, "{case}");
     }
 }
@@ -72,7 +75,7 @@ fn its_fill_counts_what_is_not_durable_in_bytes_or_time_whichever_is_more() {
 #[test]
 fn its_fill_falls_as_footage_becomes_durable_and_rises_when_its_reader_is_taken_away() {
     let ring = ring(10_000, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     feed(&input, 0, 35);
     let mut reader = ring.attach();
     assert_eq!(ring.fill(), 35, "nobody has read it");
@@ -91,17 +94,17 @@ fn its_fill_falls_as_footage_becomes_durable_and_rises_when_its_reader_is_taken_
 #[test]
 fn nothing_is_kept_before_the_first_keyframe_of_a_connection() {
     let ring = ring(1 << 20, 60_000);
-    let over = ring.connect();
+    let over = ring.connect(Stream::Main);
     over.end();
     feed(&over, 0, 3);
-    feed(&ring.connect(), 7, 5);
+    feed(&ring.connect(Stream::Main), 7, 5);
     assert_eq!(read(&mut ring.attach()), "g 10 11");
 }
 
 #[test]
 fn a_reader_gets_each_unit_once_with_its_gop_announced() {
     let ring = ring(1 << 20, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut reader = ring.attach();
     feed(&input, 0, 4);
     assert_eq!(read(&mut reader), "g 0 1 2 3");
@@ -113,13 +116,13 @@ fn a_reader_gets_each_unit_once_with_its_gop_announced() {
 #[test]
 fn the_end_of_a_connection_is_told_once_and_the_next_does_not_continue() {
     let ring = ring(1 << 20, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut reader = ring.attach();
     feed(&input, 0, 2);
     input.end();
     assert_eq!(read(&mut reader), "g 0 1 E");
     assert_eq!(read(&mut reader), "");
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     assert_eq!(read(&mut reader), "");
     feed(&input, 50, 2);
     assert_eq!(read(&mut reader), "g 50 51");
@@ -128,11 +131,11 @@ fn the_end_of_a_connection_is_told_once_and_the_next_does_not_continue() {
 #[test]
 fn a_quick_reconnect_between_two_reads_still_shows_the_end() {
     let ring = ring(1 << 20, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut reader = ring.attach();
     feed(&input, 0, 2);
     input.end();
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     feed(&input, 20, 2);
     assert_eq!(read(&mut reader), "g 0 1 E g 20 21");
 }
@@ -140,7 +143,7 @@ fn a_quick_reconnect_between_two_reads_still_shows_the_end() {
 #[test]
 fn what_is_not_durable_is_read_again_by_the_next_reader_from_its_keyframe() {
     let ring = ring(1 << 20, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut first = ring.attach();
     feed(&input, 0, 25);
     let mut items = Vec::new();
@@ -161,7 +164,7 @@ fn what_is_not_durable_is_read_again_by_the_next_reader_from_its_keyframe() {
 #[test]
 fn a_reader_that_lost_the_ring_releases_nothing() {
     let ring = ring(1 << 20, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut first = ring.attach();
     feed(&input, 0, 25);
     let _second = ring.attach();
@@ -172,7 +175,7 @@ fn a_reader_that_lost_the_ring_releases_nothing() {
 #[test]
 fn a_full_ring_drops_its_oldest_whole_gops_and_tells_the_span() {
     let ring = ring(3000, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     feed(&input, 0, 55);
     assert!(ring.bytes() <= 3000);
     let frame = |n: u64| video(n, false, 0).pts;
@@ -190,7 +193,7 @@ fn a_full_ring_drops_its_oldest_whole_gops_and_tells_the_span() {
 #[test]
 fn time_bounds_the_ring_as_bytes_do() {
     let ring = ring(1 << 20, 1000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     feed(&input, 0, 40);
     assert_eq!(ring.take_drops().iter().map(|drop| drop.units).sum::<u32>(), 20);
     assert!(read(&mut ring.attach()).starts_with("g 20 "));
@@ -199,7 +202,7 @@ fn time_bounds_the_ring_as_bytes_do() {
 #[test]
 fn a_drop_never_takes_the_gop_that_is_being_read() {
     let ring = ring(2000, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut reader = ring.attach();
     feed(&input, 0, 5);
     assert_eq!(read(&mut reader), "g 0 1 2 3 4");
@@ -210,7 +213,7 @@ fn a_drop_never_takes_the_gop_that_is_being_read() {
 #[test]
 fn a_gop_larger_than_the_ring_goes_whole_and_recording_goes_on_at_the_next_keyframe() {
     let ring = ring(500, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     input.push(video(0, true, 100));
     (1..8).for_each(|frame| input.push(video(frame, false, 100)));
     assert_eq!(ring.bytes(), 0);
@@ -225,7 +228,7 @@ fn a_gop_larger_than_the_ring_goes_whole_and_recording_goes_on_at_the_next_keyfr
 #[test]
 fn a_gop_larger_than_the_ring_costs_nothing_while_the_disk_keeps_up() {
     let ring = ring(1000, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut reader = ring.attach();
     let mut came = 0;
     for frame in 0..200 {
@@ -245,7 +248,7 @@ fn a_gop_larger_than_the_ring_costs_nothing_while_the_disk_keeps_up() {
 #[test]
 fn what_is_left_of_a_gop_without_its_keyframe_is_dropped_for_another_reader_and_told() {
     let ring = ring(1000, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut reader = ring.attach();
     (0..10).for_each(|frame| input.push(video(frame, frame == 0, 100)));
     let mut items = Vec::new();
@@ -263,7 +266,7 @@ fn what_is_left_of_a_gop_without_its_keyframe_is_dropped_for_another_reader_and_
 #[test]
 fn a_ring_without_a_reader_counts_everything_as_unread_again() {
     let ring = ring(2000, 60_000);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     let mut reader = ring.attach();
     feed(&input, 0, 15);
     read(&mut reader);
@@ -276,10 +279,10 @@ fn a_ring_without_a_reader_counts_everything_as_unread_again() {
 #[test]
 fn a_connection_whose_tear_down_hangs_disturbs_the_next_one_in_nothing() {
     let ring = ring(1 << 20, 60_000);
-    let hanging = ring.connect();
+    let hanging = ring.connect(Stream::Main);
     let mut reader = ring.attach();
     feed(&hanging, 0, 2);
-    let input = ring.connect();
+    let input = ring.connect(Stream::Main);
     feed(&input, 20, 2);
     hanging.push(video(2, true, 100));
     hanging.end();
@@ -317,7 +320,7 @@ proptest! {
     fn the_bounds_hold_and_every_unit_is_accounted(steps in prop::collection::vec(step(), 1..400)) {
         let limit = 4000;
         let ring = ring(limit, 10_000_000);
-        let mut input = ring.connect();
+        let mut input = ring.connect(Stream::Main);
         let mut reader: Option<Reader> = None;
         let mut frame = 0u64;
         let mut started = false;
@@ -338,7 +341,7 @@ proptest! {
                 }
                 Step::Reconnect => {
                     input.end();
-                    input = ring.connect();
+                    input = ring.connect(Stream::Main);
                     started = false;
                 }
                 Step::Read(most) => {

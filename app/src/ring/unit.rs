@@ -63,6 +63,10 @@ impl AccessUnit {
     pub fn len(&self) -> usize {
         self.data.bytes().len()
     }
+    /// Whether a GOP begins with it.
+    pub fn starts_gop(&self) -> bool {
+        self.track == TrackKind::Video && self.keyframe
+    }
     /// Whether there are no bytes in it.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -2,21 +2,27 @@
 
 use std::sync::Arc;
 
-use holdfast_core::effect::{CameraEffect, CameraStatus};
+use holdfast_core::effect::{CameraEffect, CameraStatus, Shed, Stream};
 use holdfast_core::event::{CameraEvent, Event, Failure, VolumeEvent};
-use holdfast_core::settings::{CameraIndex, Transport};
+use holdfast_core::settings::{CameraIndex, CameraSettings, Transport};
 use holdfast_core::time::{Anchor, Mono, Now, Span, Wall};
 
 use super::{Message, Outbox};
-use crate::config::{CameraConfig, Config, Memory};
+use crate::config::{CameraConfig, Config, Memory, RtspUrl};
 use crate::host::{clock, memory};
 use crate::ingest::{Reporter, Request, Session};
 use crate::ring::{Dropped, Limits, Ring};
 use crate::view::{CameraLine, Picture, VolumeLine};
 
+/// While memory is short a ring holds this part of what it may otherwise: a third of it still bridges the 10 s after which
+/// a stuck volume is left for another one.
+const SHED_TO: usize = 3;
+
 /// All cameras, by index.
 pub(super) struct Cameras {
     parts: Vec<Part>,
+    /// What each ring may hold while memory suffices.
+    limits: Limits,
     outbox: Outbox,
     started: Now,
 }
@@ -24,11 +30,18 @@ pub(super) struct Cameras {
 struct Part {
     config: CameraConfig,
     ring: Arc<Ring>,
+    main: Link,
+    fallback: Link,
+    status: CameraStatus,
+    tally: Tally,
+}
+
+/// One of its streams.
+#[derive(Default)]
+struct Link {
     session: Option<Session>,
     /// Counts sessions: a message of an older one is stale.
     generation: u64,
-    status: CameraStatus,
-    tally: Tally,
 }
 
 /// A camera at one moment.
@@ -67,12 +80,12 @@ impl Cameras {
         let parts = config.cameras.iter().map(|camera| Part {
             config: camera.clone(),
             ring: Ring::new(limits),
-            session: None,
-            generation: 0,
+            main: Link::default(),
+            fallback: Link::default(),
             status: CameraStatus::Connecting,
             tally: Tally::default(),
         });
-        Cameras { parts: parts.collect(), outbox, started: clock::now() }
+        Cameras { parts: parts.collect(), limits, outbox, started: clock::now() }
     }
 
     /// The camera's name; `?` for an index that does not exist.
@@ -89,22 +102,50 @@ impl Cameras {
         self.parts.iter().map(|part| part.ring.bytes() as u64).sum()
     }
 
-    pub fn is_current(&self, camera: CameraIndex, generation: u64) -> bool {
-        self.parts.get(usize::from(camera.0)).is_some_and(|part| part.generation == generation)
+    pub fn is_current(&self, camera: CameraIndex, stream: Stream, generation: u64) -> bool {
+        let part = self.parts.get(usize::from(camera.0));
+        part.is_some_and(|part| part.link(stream).generation == generation)
     }
 
-    pub fn perform(&mut self, camera: CameraIndex, effect: CameraEffect) {
+    pub fn perform(&mut self, camera: CameraIndex, stream: Stream, effect: CameraEffect) {
         let outbox = self.outbox.clone();
         let Some(part) = self.parts.get_mut(usize::from(camera.0)) else { return };
+        let report = |part: &Part| reporter(outbox.clone(), (camera, stream), part.link(stream).generation);
         match effect {
-            CameraEffect::Connect { transport, .. } => part.connect(camera, transport, outbox),
-            CameraEffect::Resume(_) | CameraEffect::RebuildBranch(_) | CameraEffect::Record(_) => {}
-            CameraEffect::Disconnect(_) => match part.session.take() {
-                Some(session) => session.tear_down(reporter(outbox, camera, part.generation)),
-                // A session that could not even be built has nothing to tear down.
-                None => reporter(outbox, camera, part.generation)(CameraEvent::TornDown),
-            },
+            CameraEffect::Connect { transport, .. } => {
+                part.link_mut(stream).generation += 1;
+                let report = report(part);
+                part.connect(stream, transport, report);
+            }
+            CameraEffect::Disconnect(_) => {
+                let report = report(part);
+                match part.link_mut(stream).session.take() {
+                    Some(session) => session.tear_down(report),
+                    // A session that could not even be built has nothing to tear down.
+                    None => report(CameraEvent::TornDown),
+                }
+            }
+            CameraEffect::Resume(_) | CameraEffect::RebuildBranch(_) => {
+                if let Some(session) = &part.link(stream).session {
+                    session.resume();
+                }
+            }
+            CameraEffect::Record(stream) => part.ring.select(stream),
             CameraEffect::Status(status) => part.status = status,
+        }
+    }
+
+    /// Uses so much less memory from now on.
+    pub fn shed(&self, shed: Shed) {
+        let limits = match shed {
+            Shed::Nothing => self.limits,
+            Shed::Depth | Shed::Audio | Shed::Fallback => {
+                Limits { bytes: self.limits.bytes / SHED_TO, time: self.limits.time / SHED_TO as u32 }
+            }
+        };
+        for part in &self.parts {
+            part.ring.set_limits(limits);
+            part.ring.keep_audio(shed < Shed::Audio);
         }
     }
 
@@ -123,8 +164,11 @@ impl Cameras {
         for (index, part) in (0u8..).zip(&self.parts) {
             let camera = CameraIndex(index);
             events.extend(self.drops(camera, anchor));
-            if let Some(session) = &part.session {
+            if let Some(session) = &part.main.session {
                 events.push(Event::Camera(camera, session.figures().event()));
+            }
+            if let Some(session) = &part.fallback.session {
+                events.push(Event::Fallback(camera, session.figures().event()));
             }
         }
         events
@@ -172,31 +216,68 @@ impl Cameras {
     }
 }
 
+/// What the core is to know of each camera. Streams of one server (host and port) share a number.
+pub(super) fn settings(config: &Config) -> impl Iterator<Item = CameraSettings> {
+    let mut servers: Vec<(String, u16)> = Vec::new();
+    let mut number = move |url: &RtspUrl| {
+        let server = (url.host().to_ascii_lowercase(), url.port());
+        let known = servers.iter().position(|known| *known == server);
+        let place = known.unwrap_or_else(|| {
+            servers.push(server);
+            servers.len() - 1
+        });
+        // Two streams of 32 cameras at most.
+        u8::try_from(place).unwrap_or(u8::MAX)
+    };
+    config.cameras.iter().map(move |camera| CameraSettings {
+        transport: camera.transport,
+        host: number(&camera.url),
+        fallback: camera.fallback.as_ref().map(|fallback| number(&fallback.url)),
+    })
+}
+
 /// Sends a session's events to the loop, marked with its generation.
-fn reporter(outbox: Outbox, camera: CameraIndex, generation: u64) -> Reporter {
+fn reporter(outbox: Outbox, (camera, stream): (CameraIndex, Stream), generation: u64) -> Reporter {
     Arc::new(move |event| {
         // The loop is gone only when the program ends.
-        let _ = outbox.unbounded_send(Message::Session(camera, generation, event));
+        let _ = outbox.unbounded_send(Message::Session(camera, stream, generation, event));
     })
 }
 
 impl Part {
-    fn connect(&mut self, camera: CameraIndex, transport: Transport, outbox: Outbox) {
-        self.generation += 1;
-        let report = reporter(outbox, camera, self.generation);
+    fn link(&self, stream: Stream) -> &Link {
+        match stream {
+            Stream::Main => &self.main,
+            Stream::Fallback => &self.fallback,
+        }
+    }
+
+    fn link_mut(&mut self, stream: Stream) -> &mut Link {
+        match stream {
+            Stream::Main => &mut self.main,
+            Stream::Fallback => &mut self.fallback,
+        }
+    }
+
+    fn connect(&mut self, stream: Stream, transport: Transport, report: Reporter) {
         let config = &self.config;
+        let (url, credentials) = match (stream, &config.fallback) {
+            (Stream::Fallback, Some(fallback)) => (&fallback.url, &fallback.credentials),
+            (Stream::Main, _) | (Stream::Fallback, None) => (&config.url, &config.credentials),
+        };
+        let credentials = credentials.as_ref();
         let request = Request {
-            camera: config.id.as_str().to_owned(),
-            url: config.url.clone(),
-            credentials: config
-                .credentials
-                .as_ref()
-                .map(|credentials| (credentials.user.clone(), credentials.password.clone())),
+            camera: match stream {
+                Stream::Main => config.id.as_str().to_owned(),
+                Stream::Fallback => format!("{}-fallback", config.id),
+            },
+            url: url.clone(),
+            credentials: credentials.map(|who| (who.user.clone(), who.password.clone())),
             transport,
             audio: config.audio,
         };
-        match Session::start(&request, &self.ring, Arc::clone(&report)) {
-            Ok(session) => self.session = Some(session),
+        match Session::start(&request, self.ring.connect(stream), Arc::clone(&report)) {
+            Ok(session) => self.link_mut(stream).session = Some(session),
             Err(error) => {
                 log::error!(CAMERA = config.id.as_str(); "the media path cannot be built: {error}");
                 report(CameraEvent::Failed(Failure::Internal));

@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::path::PathBuf;
 
+use holdfast_core::effect::Stream;
 use holdfast_core::time::{Anchor, Mono, Span, Wall};
 use holdfast_wire::ids::Name;
 use holdfast_wire::ledger::{Ending, Record, SegmentClosed, SegmentOpened};
@@ -28,6 +29,8 @@ const MOST_SLICES: usize = 1024;
 pub(super) struct OpenSegment {
     /// Number on the volume.
     pub sequence: u32,
+    /// Which of the camera's streams it shows.
+    shows: Stream,
     /// Pairing of media time and wall time, for the whole of the segment.
     pub anchor: Anchor,
     /// Presentation time of its first video frame.
@@ -95,11 +98,12 @@ impl OpenSegment {
         path: PathBuf,
         anchor: Anchor,
         start: Mono,
-        sequence: u32,
+        (sequence, shows): (u32, Stream),
         muxer: SegmentMuxer<Data>,
     ) -> Self {
         OpenSegment {
             sequence,
+            shows,
             anchor,
             start,
             end: start,
@@ -217,7 +221,7 @@ impl OpenSegment {
             sequence: self.sequence,
             camera: camera.clone(),
             start: self.wall_at(self.start),
-            fallback: false,
+            fallback: self.shows == Stream::Fallback,
         }))?;
         let file = self.path.display().to_string();
         let volume = disk.root().display().to_string();

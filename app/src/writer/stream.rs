@@ -10,6 +10,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use holdfast_core::effect::Stream as Shown;
 use holdfast_core::event::Fault;
 use holdfast_core::settings::CameraIndex;
 use holdfast_core::time::{Anchor, Mono, Span};
@@ -71,6 +72,8 @@ pub(super) struct Stream {
     /// Its name.
     pub name: Name,
     reader: Reader,
+    /// Which of the camera's streams comes now.
+    shows: Shown,
     state: State,
     /// Segments that are complete and not durable yet, in order.
     ended: Vec<Ended>,
@@ -131,6 +134,7 @@ impl Stream {
             camera,
             name,
             reader,
+            shows: Shown::Main,
             state: State::Idle,
             ended: Vec::new(),
             settled_to: 0,
@@ -236,8 +240,11 @@ impl Stream {
 
     fn take(&mut self, item: Item, context: &mut Context) {
         match item {
-            Item::Gop { continues: true } => {}
-            Item::Gop { continues: false } => self.finish(Ending::StreamEnded, context),
+            Item::Gop { continues: true, .. } => {}
+            Item::Gop { continues: false, stream } => {
+                self.finish(Ending::StreamEnded, context);
+                self.shows = stream;
+            }
             Item::End => {
                 self.finish(Ending::StreamEnded, context);
                 // Another connection may be another camera at the same address.
@@ -382,7 +389,7 @@ impl Stream {
             sequence,
             start: wall,
             clock_trusted: anchor.trusted,
-            fallback: false,
+            fallback: self.shows == Shown::Fallback,
             before: notes.before(self.camera, wall),
         };
         let header = SegmentHeader::V1(header);
@@ -416,7 +423,7 @@ impl Stream {
             }
         }
         notes.told(self.camera, wall);
-        let segment = OpenSegment::plan(path, *anchor, start, sequence, muxer);
+        let segment = OpenSegment::plan(path, *anchor, start, (sequence, self.shows), muxer);
         Some(Box::new(Growing { segment, tracks, new_audio: false, stale: false }))
     }
 

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
+use holdfast_core::effect::Stream;
 use holdfast_core::time::{Mono, Span};
 use holdfast_wire::ids::Id128;
 use holdfast_wire::ledger::{Ending, Record};
@@ -158,7 +159,7 @@ impl Lab {
 
 fn ring() -> (Arc<Ring>, Feed) {
     let ring = Ring::new(RingLimits { bytes: 1 << 20, time: Duration::from_secs(3600) });
-    let feed = ring.connect();
+    let feed = ring.connect(Stream::Main);
     (ring, feed)
 }
 
@@ -279,7 +280,7 @@ fn a_connection_that_ends_closes_its_segment_with_all_that_came() {
     lab.writer.take(YARD, &ring);
     film(&feed, 0, 2, &avc(320));
     feed.end();
-    let feed = ring.connect();
+    let feed = ring.connect(Stream::Main);
     film(&feed, 8, 10, &avc(320));
     lab.durable(9);
     lab.close();

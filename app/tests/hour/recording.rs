@@ -5,6 +5,7 @@ use holdfast::retention::{Retention, Wish};
 use holdfast::ring::{Feed, Limits as RingLimits, Ring};
 use holdfast::volumes::{InUse, Knowledge, Place};
 use holdfast::writer::{Complaints, Job, Limits, Report, VolumeWriter, WriterFigures};
+use holdfast_core::effect::Stream;
 use holdfast_core::event::{Event, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
 use holdfast_core::time::{Anchor, Mono};
@@ -176,7 +177,7 @@ impl Fed {
     fn new(camera: Camera) -> Self {
         // As by default.
         let ring = Ring::new(RingLimits { bytes: 64 << 20, time: Duration::from_secs(30) });
-        let feed = ring.connect();
+        let feed = ring.connect(Stream::Main);
         Fed { camera, ring, feed, next: 0, durable: WALL }
     }
 }

@@ -69,7 +69,7 @@ fn full_and_free_again(case: &str, feed_in: &[(u64, u64)]) {
     let root = place.path();
     fs::write(root.join("filler"), [1; 1_500_000]).unwrap();
     let ring = Ring::new(RingLimits { bytes: 4 << 20, time: Duration::from_secs(3600) });
-    let feed = ring.connect();
+    let feed = ring.connect(Stream::Main);
     let mut lab = Lab::open(root);
     lab.writer.take(YARD, &ring);
     for (from, to) in feed_in {

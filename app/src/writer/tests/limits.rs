@@ -102,7 +102,7 @@ fn a_directory_that_cleaning_took_is_made_again() {
         let gone = root.path().join(gone);
         until("the directory is there", || gone.exists());
         fs::remove_dir_all(&gone).unwrap();
-        let feed = ring.connect();
+        let feed = ring.connect(Stream::Main);
         let from = if gone.ends_with("yard") { 20 } else { 10 };
         film(&feed, from, from + 2, &avc(320));
         feed.end();
