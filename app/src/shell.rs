@@ -26,10 +26,12 @@ use holdfast_core::effect::{Effect, Stream};
 use holdfast_core::event::{CameraEvent, Event, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, CameraSettings, MAX_CAMERAS, Settings, VolumeIndex};
 use holdfast_core::time::{Anchor, Wall};
+use holdfast_wire::ids::SessionId;
 
 use crate::config::Config;
 use crate::control::Request;
 use crate::control::server::{Reply, Server};
+use crate::host::last_words::{self, LastWords};
 use crate::host::{clock, message_ids as ids, network, notify, pressure};
 use crate::ingest;
 use crate::view::{Mode, View};
@@ -175,7 +177,8 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
     let now = clock::now();
     let anchor = Anchor { mono: now.mono, wall: now.wall, trusted: false };
     let names = config.cameras.iter().map(|camera| camera.id.clone()).collect();
-    let volumes = Volumes::new(config, names, anchor, outbox.clone()).map_err(RunError::Host)?;
+    let mut volumes = Volumes::new(config, names, anchor, outbox.clone()).map_err(RunError::Host)?;
+    volumes.last_words = begin_note(config, volumes.session());
     let core = Appliance::new(Settings {
         cameras: cameras.ok_or(RunError::TooMany("cameras"))?,
         volumes: volumes.kinds().collect(),
@@ -203,6 +206,22 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
         synchronised: None,
         main_loop,
     })
+}
+
+/// What the session before could not write down itself; and the same for the one after this.
+fn begin_note(config: &Config, session: SessionId) -> Option<LastWords> {
+    let note = last_words::path(&config.storage.runtime);
+    let words = last_words::take(&note);
+    if let Some(words) = &words {
+        log::warn!("the recorder {}: session {}", words.cause.text(), words.session);
+    }
+    if let Err(error) = last_words::arm(&note, session) {
+        log::warn!(
+            "if memory runs out, the next start will not know why this one ended: {}: {error}",
+            note.display()
+        );
+    }
+    words
 }
 
 /// Watches the disks that come and go. Without it the volumes of the configuration are recorded to all the same.

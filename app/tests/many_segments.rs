@@ -130,6 +130,7 @@ fn lay(root: &Path, count: u32) {
 
 fn job(root: &Path) -> Job {
     Job {
+        last_words: None,
         index: VolumeIndex(0),
         place: Place::Directory { path: root.to_owned() },
         device: name("box"),

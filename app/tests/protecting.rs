@@ -18,6 +18,7 @@ fn an_open_volume_protects_lists_and_takes_back() {
     let folder = tempfile::tempdir().unwrap();
     let at = Wall::from_secs(1_795_341_600);
     let job = Job {
+        last_words: None,
         index: VolumeIndex(0),
         place: Place::Directory { path: folder.path().to_owned() },
         formerly: Vec::new(),

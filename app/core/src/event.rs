@@ -131,7 +131,7 @@ pub enum Past {
 pub enum VolumeEvent {
     /// It takes footage now. Preceded by a `History` for each camera it knows.
     Ready,
-    /// The newest moment in its ledger that was written by a trusted clock, as found at opening. Told before `History`.
+    /// The newest moment that its ledger knew when it was opened. Told before `History`.
     LedgerEnds {
         /// That moment.
         at: Wall,

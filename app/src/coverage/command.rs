@@ -18,12 +18,13 @@
 //! microsecond; the codes are those of [`Cause::code`](holdfast_wire::cause::Cause::code).
 
 use super::Coverage;
+use super::corrections::{Corrections, later};
 use super::fold::{Fold, Window};
 use crate::host::show;
 use crate::ledger::{Outcome, ScanError, SegmentScanner, read_all};
 use crate::volumes::{VolumeError, is_in_use, layout, read_marker};
 use holdfast_wire::cause::Fault;
-use holdfast_wire::time::Wall;
+use holdfast_wire::time::{Span, Wall};
 use serde::Serialize;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -135,15 +136,32 @@ fn answer(args: &CoverageArgs, scanner: &dyn SegmentScanner) -> Result<Answer, C
 }
 
 fn read(root: &Path, scanner: &dyn SegmentScanner, problems: &mut Vec<String>) -> Result<Fold, VolumeError> {
-    let mut fold = Fold::default();
+    let (mut fold, mut corrections) = (Fold::default(), Corrections::default());
     read_all(root, |entry| match entry {
-        Ok(record) => fold.take(&record),
+        Ok(record) => {
+            corrections.note(&record);
+            fold.take(&record);
+        }
         Err(problem) => problems.push(problem.to_string()),
     })?;
+    let anew = !corrections.is_empty();
+    let mut corrector = corrections.apply();
+    if anew {
+        fold = Fold::default();
+        // What cannot be read has been told.
+        read_all(root, |entry| entry.into_iter().for_each(|record| fold.take(&corrector.correct(record))))?;
+    }
     for opened in fold.open_segments() {
-        let path = layout::segment(root, &opened.camera, opened.start, opened.sequence);
+        let late = corrector.late(opened.sequence);
+        // Its name has the time that it was made with.
+        let path = layout::segment(root, &opened.camera, later(opened.start, -late), opened.sequence);
         match scanner.scan(&path) {
-            Ok(facts) => fold.take_open(opened.sequence, &facts),
+            Ok(mut facts) => {
+                for stretch in &mut facts.stretches {
+                    *stretch = Span::new(later(stretch.from, late), later(stretch.to, late));
+                }
+                fold.take_open(opened.sequence, &facts);
+            }
             Err(ScanError::Nothing) => {} // it was opened a moment ago, or its recorder died then
             Err(error @ (ScanError::Unreadable(_) | ScanError::Io(_))) => {
                 problems.push(format!("{}: {}; counted as empty", path.display(), error.full()));

@@ -3,9 +3,11 @@
 //! **Owed** is the time over which a camera was configured. Each owed microsecond is either **durable**
 //! or inside exactly one **gap**: `durable + gaps = owed`, always, since both come from one line of time
 //! ([`paint`]). A gap is **deleted** if a rule of retention made it, else it is **missing**: an operator is to tell what
-//! was lost from what was let go. [`fold`] makes the account from records, [`command`] is `holdfast coverage`.
+//! was lost from what was let go. [`fold`] makes the account from records, [`corrections`] puts the times of a wrong clock
+//! right before, [`command`] is `holdfast coverage`.
 
 pub mod command;
+pub mod corrections;
 pub mod fold;
 pub mod paint;
 

@@ -23,7 +23,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// The version of the checkpoint's content; any other is passed over. To be raised with every change of [`History`].
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// So many bytes before a checkpoint's place are compared by their sum: a ledger that was exchanged or went back is
 /// found by them.
@@ -57,6 +57,8 @@ pub struct History {
     pub(super) cameras: BTreeMap<Name, CameraHistory>,
     /// Segments that are open.
     pub(super) open: BTreeMap<u32, SegmentOpened>,
+    /// By how many microseconds some of them began too early, as a correction of time said since.
+    late: BTreeMap<u32, i64>,
     /// The highest number of a segment.
     pub(super) newest: Option<u32>,
     /// The newest steps of the wall clock of at least [`STEP`], at most [`STEPS`]: when, in the new time, and by how many
@@ -189,13 +191,14 @@ impl History {
             }
             Record::SegmentClosed(closed) => {
                 self.open.remove(&closed.sequence);
+                let end = later(closed.end, self.late.remove(&closed.sequence).unwrap_or(0));
                 let camera = self.camera(&closed.camera);
                 // By number, not by time: a clock that was once in the future must not cover what comes.
                 if closed.frames > 0 && camera.newest <= Some(closed.sequence) {
                     camera.newest = Some(closed.sequence);
-                    camera.covered_until = Some(closed.end);
+                    camera.covered_until = Some(end);
                 }
-                self.last_word = Some(closed.end);
+                self.last_word = Some(end);
             }
             Record::SegmentDeleted(deleted) => {
                 self.open.remove(&deleted.sequence);
@@ -225,9 +228,38 @@ impl History {
             | Record::Protected(_)
             | Record::Unprotected { .. }
             | Record::Renewed { .. }
-            | Record::TakenOver { .. }
-            | Record::TimeCorrected { .. } => {}
+            | Record::TakenOver { .. } => {}
+            Record::TimeCorrected { at, from, to, by_micros } => {
+                self.correct((*from, *to), *by_micros);
+                self.last_word = Some(*at);
+            }
         }
+    }
+
+    /// What this session wrote in these times happened so much later.
+    fn correct(&mut self, (from, to): (Wall, Wall), by_micros: i64) {
+        let move_one = |moment: &mut Option<Wall>| {
+            if let Some(at) = moment.as_mut().filter(|at| from <= **at && **at <= to) {
+                *at = later(*at, by_micros);
+            }
+        };
+        for camera in self.cameras.values_mut() {
+            move_one(&mut camera.covered_until);
+            move_one(&mut camera.owed_from);
+        }
+        for opened in self.open.values() {
+            let late = self.late.entry(opened.sequence).or_insert(0);
+            let begun = later(opened.start, *late);
+            if from <= begun && begun <= to {
+                *late = late.saturating_add(by_micros);
+            }
+        }
+    }
+
+    /// The newest moment that it knows.
+    pub fn ends(&self) -> Option<Wall> {
+        let covered = self.cameras.values().filter_map(|camera| camera.covered_until);
+        covered.chain(self.last_word).max()
     }
 
     fn camera(&mut self, name: &Name) -> &mut CameraHistory {
@@ -267,6 +299,11 @@ impl History {
             (false, false) => Past::PowerLost,
         })
     }
+}
+
+/// A wall time so many microseconds later.
+fn later(at: Wall, micros: i64) -> Wall {
+    Wall::from_micros(at.as_micros().saturating_add(micros))
 }
 
 /// The file `ledger/checkpoint`: postcard, then a CRC-32.

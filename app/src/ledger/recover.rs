@@ -44,6 +44,8 @@ pub struct Recovered {
     /// How the session before ended. `None` if there was none, or if the ledger was rebuilt since and
     /// cannot know.
     pub past: Option<Past>,
+    /// The newest moment that the ledger knows.
+    pub ends: Option<Wall>,
     /// Which session that was: the present one, if the volume was away and is back.
     pub session: Option<SessionId>,
     /// What was mended.
@@ -109,6 +111,7 @@ pub fn recover(
     let Work { writer, newest, mut result, .. } = work;
     result.next_sequence = newest.map_or(1, |newest| newest.saturating_add(1));
     result.past = writer.history().past(boot);
+    result.ends = writer.history().ends();
     result.session = writer.history().session_id();
     result.cameras = writer.history().cameras.iter().filter_map(CameraHistory::past).collect();
     Ok((writer, result))

@@ -20,6 +20,7 @@ use super::slots::{Disk, Presence};
 use super::{Message, Outbox};
 use crate::config::{CameraConfig, Config, PlaceKind, RetentionConfig, Share};
 use crate::host::clock;
+use crate::host::last_words::LastWords;
 use crate::retention::{Ages, Memory, Retention};
 use crate::ring::Ring;
 use crate::view::VolumeLine;
@@ -45,6 +46,8 @@ pub(super) struct Volumes {
     ages: Ages,
     limits: Limits,
     session: SessionId,
+    /// What the session before could not write down itself.
+    pub last_words: Option<LastWords>,
     boot: BootId,
     anchor: Anchor,
     routes: HashMap<CameraIndex, VolumeIndex>,
@@ -124,6 +127,7 @@ impl Volumes {
             rules: rules(&config.retention),
             ages,
             limits: Limits { segment: config.limits.segment, fragment: config.limits.fragment },
+            last_words: None,
             session: clock::random_id()?,
             boot: clock::boot_id()?,
             anchor,
@@ -349,6 +353,7 @@ impl Volumes {
         let knowledge = self.part(volume).map_or(Knowledge::Unknown, |part| part.knowledge);
         let complaints = self.part(volume).map(|part| part.complaints.clone()).unwrap_or_default();
         let job = Job {
+            last_words: self.last_words,
             complaints,
             index: volume,
             place,

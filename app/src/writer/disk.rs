@@ -18,6 +18,7 @@ use super::figures::Space as Figures;
 use super::home::Home;
 use super::pulse::Pulse;
 use crate::host::clock::Clock;
+use crate::host::last_words;
 use crate::host::message_ids as ids;
 use crate::ledger::recover::{Recovered, Repairs, recover};
 use crate::ledger::{LedgerWriter, Mp4Scanner};
@@ -73,11 +74,17 @@ impl Disk {
         pulse: Pulse,
         tell: Tell,
     ) -> Result<(Self, Vec<VolumeEvent>), VolumeError> {
-        let (mut ledger, found) = pulse.during(|| recover(&volume, &Mp4Scanner, job.now, job.boot))?;
+        let (mut ledger, mut found) = pulse.during(|| recover(&volume, &Mp4Scanner, job.now, job.boot))?;
         pulse.during(|| volume.check())?;
         let root = volume.root().display().to_string();
         for problem in &found.problems {
             log::warn!(VOLUME = root.as_str(); "{problem}");
+        }
+        if let (Some(Past::Crashed), Some(words)) = (found.past, job.last_words)
+            && found.session == Some(words.session)
+            && words.cause == last_words::Cause::OutOfMemory
+        {
+            found.past = Some(Past::OutOfMemory);
         }
         say_how_it_ended(&root, &found, job.session);
         let site = cleaning::Site {
@@ -339,6 +346,7 @@ fn say_how_it_ended(root: &str, found: &Recovered, session: SessionId) {
 /// ended: then nothing is claimed, and coverage will call the cause of the gap unknown.
 fn past(found: &Recovered, cameras: &[Name]) -> Vec<VolumeEvent> {
     let mut events = Vec::new();
+    events.extend(found.ends.map(|at| VolumeEvent::LedgerEnds { at }));
     if let Some(past) = found.past {
         for known in found.cameras.iter().filter(|known| known.owed) {
             let index = cameras.iter().position(|name| *name == known.camera);

@@ -43,6 +43,7 @@ use holdfast_wire::ledger::Ending;
 use holdfast_wire::segment::Missing;
 
 use crate::host::clock::Clock;
+use crate::host::last_words::LastWords;
 use crate::ledger::LedgerWriter;
 use crate::retention::{Check, Cleaning, ProtectError, Protections, Retention, Wish};
 use crate::ring::Ring;
@@ -108,6 +109,8 @@ pub struct Job {
     pub now: Wall,
     /// What tells the time while it runs: how old footage is and how fast it comes in, for cleaning.
     pub clock: Clock,
+    /// What the process before this one could not write down itself, if it left a word.
+    pub last_words: Option<LastWords>,
     /// By which rules it is cleaned.
     pub retention: Retention,
     /// What this place's writers have complained of: the same one for all of them.

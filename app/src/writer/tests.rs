@@ -74,6 +74,7 @@ struct Lab {
 fn job(root: &Path) -> Job {
     let name = |text| Name::new(text).unwrap();
     Job {
+        last_words: None,
         index: VolumeIndex(0),
         place: Place::Directory { path: root.to_owned() },
         device: name("box"),

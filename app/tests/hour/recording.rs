@@ -61,6 +61,7 @@ impl Recording {
         let (tell, heard) = mpsc::channel();
         let root = place.path().to_owned();
         let job = Job {
+            last_words: None,
             index: VolumeIndex(0),
             place,
             device: Name::new("box").unwrap(),

@@ -1,6 +1,7 @@
 //! Coverage as stories of ledgers, as a property of every ledger, and as the command.
 
 mod command;
+mod corrected;
 mod deleted;
 mod property;
 mod stories;
