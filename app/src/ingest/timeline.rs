@@ -1,21 +1,36 @@
 //! When an access unit was really there: the camera's own clock, held against its arrival.
 //!
 //! Words: **raw** time is made of RTP timestamps alone, from the arrival of a connection's first packet on:
-//! exact from frame to frame, but it runs at the camera's rate. **Lateness** is arrival minus presentation.
+//! exact from frame to frame, but it runs at the camera's rate. **Lateness** is arrival minus presentation. Raw time
+//! **leaps** ahead, **falls** back, or **stands** still where a camera's stamps are wrong.
 //!
 //! Arrival alone jitters with the network and with this machine's load; RTP time alone drifts by a
 //! camera's 200 ppm (17 s a day). So presentation is raw time plus an offset, and the offset follows
 //! the least lateness of the last seconds, so slowly that no frame's duration shows it. Audio follows the
 //! video's offset: one clock drives both in a camera.
+//!
+//! Where stamps are wrong, time goes on as arrival does, from what was shown last:
+//!
+//! | raw time | is known by | the unit's time |
+//! |---|---|---|
+//! | leaps | it would be shown well before it arrived is impossible: at once | new offset |
+//! | falls | it lies below the newest by more than any reordering: at once, or when it rises above it again | new offset |
+//! | stands | two units in a row have one stamp: at once | arrival, rising, until it moves |
+//! | is late | all of ten seconds are: what a network holds back comes in a burst, and is never late for so long | new offset |
+//!
+//! A network that stalls makes arrival late and leaves the steps of raw time as they are: nothing is changed for it.
 
 use std::time::Duration;
 
 use holdfast_core::time::Mono;
 
+use self::sound::Sound;
 use crate::ring::TrackKind;
 
+mod sound;
+
 /// The least lateness is taken over this long: longer than a burst or a busy moment of this machine.
-const WINDOW: Duration = Duration::from_secs(10);
+const WINDOW: i64 = 10_000_000_000;
 
 /// Lateness that is left alone: under a frame, and what a healthy network jitters.
 const DEAD_BAND: i64 = 10_000_000;
@@ -35,7 +50,26 @@ const FIRST_PICTURE: i64 = 2_000_000_000;
 
 /// Units wait for this long at a connection's beginning, until it is known whether they are of now: some servers
 /// send what they have since their last keyframe at once, so that a viewer has a picture soon.
-const SETTLE: Duration = Duration::from_millis(300);
+const SETTLE: i64 = 300_000_000;
+
+/// B-frames lie below the newest frame by no more than this: three of them at two frames a second. What lies deeper
+/// has fallen, whatever is known of the stream.
+const MOST_REORDER: i64 = 1_500_000_000;
+
+/// After so many frames of one format its reordering is known: twice the deepest that H.264 and H.265 allow.
+const LEARNT: u32 = 32;
+
+/// Raw time that moves less than this from one unit to the next stands still: no camera films a thousand frames a second.
+const STILL: i64 = 1_000_000;
+
+/// The least step from one unit to the next where arrival gives none: what a burst of units without time is spread by.
+const LEAST_STEP: i64 = 1_000_000;
+
+/// Stamps that stand for this long are told as frozen. A single one that is doubled is not.
+const FROZEN: i64 = 1_000_000_000;
+
+/// A step that is taken back within this was a glitch of some frames, or frames whose order was not known yet.
+const GLITCH: i64 = 2_000_000_000;
 
 /// The offset of one connection.
 #[derive(Debug, Default)]
@@ -45,8 +79,29 @@ pub(super) struct Timeline {
     /// What is left of the lateness that the last window found, to be followed slowly.
     owed: i64,
     /// Arrival of the unit before.
-    before: Option<Mono>,
+    before: Option<i64>,
     window: Option<Window>,
+    newest: Option<Newest>,
+    /// Raw time of the unit before.
+    last_raw: i64,
+    /// Since when raw time stands, by arrival.
+    standing: Option<i64>,
+    order: Order,
+    /// The last step of the offset: when, and by how much.
+    step: Option<(i64, i64)>,
+    sound: Sound,
+    tally: Tally,
+}
+
+/// What was wrong with a connection's stamps, all since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// How often they leapt ahead.
+    pub jumps: u64,
+    /// How often they fell back.
+    pub backwards: u64,
+    /// Whether they stand still now.
+    pub frozen: bool,
 }
 
 /// Whether it is known where the connection's time lies.
@@ -54,7 +109,7 @@ pub(super) struct Timeline {
 enum Origin {
     /// Since the first unit, if one has come; least lateness of the video since.
     Open {
-        since: Option<Mono>,
+        since: Option<i64>,
         least: i64,
     },
     Known,
@@ -68,8 +123,65 @@ impl Default for Origin {
 
 #[derive(Debug)]
 struct Window {
-    since: Mono,
+    since: i64,
     least: i64,
+}
+
+/// The video unit that is shown last of all so far.
+#[derive(Clone, Copy, Debug)]
+struct Newest {
+    raw: i64,
+    shown: i64,
+    arrival: i64,
+}
+
+impl Newest {
+    /// When a unit is shown that arrives now, if time went on as arrival did.
+    fn next(&self, arrival: i64) -> i64 {
+        self.shown.saturating_add((arrival - self.arrival).max(LEAST_STEP))
+    }
+}
+
+/// A unit whose stamp moved, after some that stood.
+#[derive(Clone, Copy, Debug)]
+struct Moved {
+    /// The offset is another one: what lay below the newest is of no account.
+    anew: bool,
+    /// The least time that it is to have, so that none runs back.
+    floor: i64,
+}
+
+/// What is known of the order in which the stream's frames come.
+#[derive(Debug, Default)]
+struct Order {
+    /// Frames since the format is what it is.
+    units: u32,
+    /// The deepest that one lay below the newest, of those that were reordered.
+    deepest: i64,
+    /// The same, since the newest came.
+    dip: i64,
+    /// The longest time without a unit since the newest came.
+    gap: i64,
+}
+
+impl Order {
+    /// What lies deeper below the newest than this has fallen.
+    fn limit(&self) -> i64 {
+        if self.units < LEARNT { MOST_REORDER } else { (2 * self.deepest).clamp(JUMP / 2, MOST_REORDER) }
+    }
+
+    /// A newer unit came, `late` by this against the one that was the newest before. Whether it is so late since raw time
+    /// fell: units came all the while, and were below it.
+    fn rose(&mut self, late: i64) -> bool {
+        let (dip, gap) = (std::mem::take(&mut self.dip), std::mem::take(&mut self.gap));
+        if dip == 0 {
+            return false;
+        }
+        if late < JUMP / 2 {
+            self.deepest = self.deepest.max(dip);
+        }
+        late > JUMP && gap < late / 2
+    }
 }
 
 impl Timeline {
@@ -77,10 +189,11 @@ impl Timeline {
     /// arrival.
     pub fn is_settled(&mut self, kind: TrackKind, raw: Mono, arrival: Mono) -> bool {
         let Origin::Open { since, least } = &mut self.origin else { return true };
+        let (raw, arrival) = (nanos(raw), nanos(arrival));
         if kind == TrackKind::Video {
-            *least = (*least).min(difference(arrival, raw));
+            *least = (*least).min(arrival - raw);
         }
-        if arrival.since(*since.get_or_insert(arrival)) < SETTLE {
+        if arrival - *since.get_or_insert(arrival) < SETTLE {
             return false;
         }
         if *least < -DEAD_BAND {
@@ -90,194 +203,210 @@ impl Timeline {
         true
     }
 
+    /// The connection's time begins anew. What was wrong so far stays counted.
+    pub fn begin_anew(&mut self) {
+        let tally = Tally { frozen: false, ..self.tally };
+        *self = Timeline { tally, ..Timeline::default() };
+    }
+
+    /// Another format may come in another order.
+    pub fn format_changed(&mut self) {
+        self.order = Order { deepest: self.order.deepest, ..Order::default() };
+    }
+
+    /// What was wrong so far.
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
     /// Presentation time of a video unit of raw time `raw` that arrived at `arrival`.
     pub fn video(&mut self, raw: Mono, arrival: Mono) -> Mono {
-        let is_first = self.before.is_none();
-        self.slew(arrival);
-        let lateness = difference(arrival, self.shift(raw));
-        if lateness < -JUMP || (is_first && lateness > FIRST_PICTURE) {
-            // Nothing arrives before it was sent: such a stamp is wrong at once, a late one only if all are, or
-            // if it is a connection's first.
-            self.jump(lateness);
-        } else {
-            self.watch(arrival, lateness);
-        }
-        self.shift(raw)
+        let (raw, arrival) = (nanos(raw), nanos(arrival));
+        let gap = self.slew(arrival);
+        let last_raw = std::mem::replace(&mut self.last_raw, raw);
+        self.order.units = self.order.units.saturating_add(1);
+        moment(match self.newest {
+            None => self.first(raw, arrival),
+            Some(newest) if (raw - last_raw).abs() < STILL => self.stand(newest, arrival),
+            Some(newest) => {
+                self.order.gap = self.order.gap.max(gap);
+                self.go_on(newest, raw, arrival)
+            }
+        })
     }
 
     /// Presentation time of an audio unit.
-    pub fn audio(&self, raw: Mono) -> Mono {
-        self.shift(raw)
+    pub fn audio(&mut self, raw: Mono, arrival: Mono, duration: Option<Duration>) -> Mono {
+        let (raw, arrival) = (nanos(raw), nanos(arrival));
+        let duration = duration.map_or(0, |duration| i64::try_from(duration.as_nanos()).unwrap_or(0));
+        moment(self.sound.place(raw, self.shift(raw), arrival, duration))
     }
 
-    fn watch(&mut self, arrival: Mono, lateness: i64) {
+    fn first(&mut self, raw: i64, arrival: i64) -> i64 {
+        let lateness = arrival - self.shift(raw);
+        if !(-JUMP..=FIRST_PICTURE).contains(&lateness) {
+            self.follow(lateness);
+        } else {
+            self.watch(arrival, lateness);
+        }
+        let shown = self.shift(raw);
+        self.newest = Some(Newest { raw, shown, arrival });
+        shown
+    }
+
+    /// A unit whose raw time is another one than that of the unit before.
+    fn go_on(&mut self, newest: Newest, raw: i64, arrival: i64) -> i64 {
+        let moved = self.move_on(newest, raw, arrival);
+        let lateness = arrival - self.shift(raw);
+        let rise = raw - newest.raw;
+        let is_newer = if moved.is_some_and(|moved| moved.anew) {
+            true
+        } else if lateness < -JUMP {
+            // Nothing arrives before it was sent: such a stamp is wrong at once, a late one only if all are.
+            self.leap(newest, raw, arrival);
+            true
+        } else if -rise > self.order.limit() && lateness > JUMP {
+            self.fall(newest, raw, arrival);
+            true
+        } else if rise > 0 {
+            if self.order.rose(arrival - newest.arrival - rise) && lateness > JUMP {
+                self.fall(newest, raw, arrival);
+            } else {
+                self.watch(arrival, lateness);
+            }
+            true
+        } else {
+            self.order.dip = self.order.dip.max(-rise);
+            self.watch(arrival, lateness);
+            false
+        };
+        let shown = moved.map_or(self.shift(raw), |moved| self.shift(raw).max(moved.floor));
+        if is_newer {
+            self.newest = Some(Newest { raw, shown, arrival });
+        }
+        shown
+    }
+
+    /// Raw time says nothing: arrival does, and strictly rises.
+    fn stand(&mut self, newest: Newest, arrival: i64) -> i64 {
+        let since = *self.standing.get_or_insert(newest.arrival);
+        self.tally.frozen = arrival - since >= FROZEN;
+        self.window = None;
+        let shown = newest.next(arrival);
+        self.newest = Some(Newest { shown, arrival, ..newest });
+        shown
+    }
+
+    /// Raw time moves. If it stood before: what that means for the unit.
+    fn move_on(&mut self, newest: Newest, raw: i64, arrival: i64) -> Option<Moved> {
+        self.standing.take()?;
+        let was_frozen = std::mem::take(&mut self.tally.frozen);
+        if !was_frozen && raw < newest.raw {
+            return None;
+        }
+        // The camera's clock may have run on meanwhile, or not.
+        let by = newest.next(arrival) - self.shift(raw);
+        let anew = was_frozen && by.abs() > JUMP;
+        if anew {
+            self.tally.backwards += u64::from(raw - newest.raw < -JUMP);
+            self.tally.jumps += u64::from(by < -JUMP);
+            self.follow(by);
+        }
+        self.order.dip = 0;
+        Some(Moved { anew, floor: newest.shown.saturating_add(LEAST_STEP) })
+    }
+
+    fn leap(&mut self, newest: Newest, raw: i64, arrival: i64) {
+        match self.taken_back(newest, raw, arrival) {
+            // It had fallen for some frames alone: what fell was reordered, if it can have been.
+            Some(by) if by < MOST_REORDER => {
+                self.order.deepest = self.order.deepest.max(by);
+                self.tally.backwards = self.tally.backwards.saturating_sub(1);
+            }
+            Some(_) => {}
+            None => self.tally.jumps += 1,
+        }
+        self.order.dip = 0;
+    }
+
+    fn fall(&mut self, newest: Newest, raw: i64, arrival: i64) {
+        if self.taken_back(newest, raw, arrival).is_none() {
+            self.tally.backwards += 1;
+        }
+        self.order.dip = 0;
+    }
+
+    /// Steps to where time goes on as arrival does. If that takes back a step which was taken just before, it is taken
+    /// back exactly: by how much that was.
+    fn taken_back(&mut self, newest: Newest, raw: i64, arrival: i64) -> Option<i64> {
+        let by = newest.next(arrival) - self.shift(raw);
+        let before = self.step.filter(|(at, _)| arrival - at < GLITCH).map(|(_, by)| by);
+        let near = self.order.limit().max(JUMP);
+        match before.filter(|before| before.saturating_add(by).abs() < near) {
+            Some(before) => {
+                self.follow(-before);
+                self.step = Some((arrival, -before));
+                Some(before.abs())
+            }
+            None => {
+                self.follow(by);
+                self.step = Some((arrival, by));
+                None
+            }
+        }
+    }
+
+    fn watch(&mut self, arrival: i64, lateness: i64) {
         let window = self.window.get_or_insert(Window { since: arrival, least: lateness });
         window.least = window.least.min(lateness);
-        if arrival.since(window.since) < WINDOW {
+        if arrival - window.since < WINDOW {
             return;
         }
         let least = window.least;
         self.window = None;
         if least > JUMP {
-            self.jump(least);
+            // Sound that is late as well paused with the picture: it goes with it.
+            let together = self.sound.is_late();
+            self.follow(least);
+            if together {
+                self.sound.follow(least);
+            }
         } else if least.abs() > DEAD_BAND {
             self.owed = least;
         }
     }
 
-    fn jump(&mut self, by: i64) {
+    /// Moves the video's offset. The sound stays where it is: its own stamps may be right, or may step a packet later.
+    fn follow(&mut self, by: i64) {
         self.offset = self.offset.saturating_add(by);
         self.owed = 0;
         self.window = None;
+        self.sound.follow(by.saturating_neg());
     }
 
-    /// Follows what is owed, as far as the time since the unit before allows.
-    fn slew(&mut self, arrival: Mono) {
-        let elapsed = self.before.replace(arrival).map_or(Duration::ZERO, |before| arrival.since(before));
-        let most = i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX).saturating_mul(SLEW_PER_SECOND)
-            / 1_000_000;
+    /// Follows what is owed, as far as the time since the unit before allows. That time.
+    fn slew(&mut self, arrival: i64) -> i64 {
+        let elapsed = self.before.replace(arrival).map_or(0, |before| (arrival - before).max(0));
+        let most = (elapsed / 1_000_000).saturating_mul(SLEW_PER_SECOND) / 1000;
         let step = self.owed.clamp(-most, most);
         self.offset += step;
         self.owed -= step;
+        elapsed
     }
 
-    fn shift(&self, raw: Mono) -> Mono {
-        Mono::from_nanos(raw.as_nanos().saturating_add_signed(self.offset))
+    fn shift(&self, raw: i64) -> i64 {
+        raw.saturating_add(self.offset)
     }
 }
 
-/// Nanoseconds from `earlier` to `later`; negative if it is the other way round.
-fn difference(later: Mono, earlier: Mono) -> i64 {
-    let nanos = i128::from(later.as_nanos()) - i128::from(earlier.as_nanos());
-    i64::try_from(nanos).unwrap_or(if nanos < 0 { i64::MIN } else { i64::MAX })
+/// Nanoseconds since the clock's start, which an `i64` holds for 292 years: a stamp beyond is no time.
+fn nanos(moment: Mono) -> i64 {
+    i64::try_from(moment.as_nanos()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
+}
+
+fn moment(nanos: i64) -> Mono {
+    Mono::from_nanos(u64::try_from(nanos).unwrap_or(0))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECOND: i64 = 1_000_000_000;
-    const START: i64 = 1000 * SECOND;
-
-    fn at(nanos: i64) -> Mono {
-        Mono::from_nanos(u64::try_from(START + nanos).unwrap())
-    }
-
-    /// Feeds 25 fps for `seconds`; gives the worst error against the truth in the last half, and the
-    /// worst deviation of a frame's duration, in microseconds.
-    fn run(seconds: i64, raw: impl Fn(i64) -> i64, late: impl Fn(i64) -> i64) -> (i64, i64) {
-        let mut timeline = Timeline::default();
-        let (mut error, mut jitter, mut before) = (0, 0, None);
-        for frame in 0..seconds * 25 {
-            let truth = frame * SECOND / 25;
-            let shown = difference(timeline.video(at(raw(truth)), at(truth + late(frame))), at(truth));
-            if let Some(before) = before.replace(shown) {
-                jitter = jitter.max((shown - before).abs());
-            }
-            if frame > seconds * 25 / 2 {
-                error = error.max(shown.abs());
-            }
-        }
-        (error / 1000, jitter / 1000)
-    }
-
-    #[test]
-    fn a_good_camera_keeps_its_own_exact_rhythm() {
-        assert_eq!(run(60, |truth| truth, |frame| frame % 7 * 1_000_000), (0, 0));
-    }
-
-    #[test]
-    fn a_busy_machine_does_not_move_the_footage() {
-        // Every two seconds, half a second of frames comes 300 ms late, as under load.
-        let late = |frame: i64| if frame % 50 < 12 { 300_000_000 } else { 1_000_000 };
-        assert_eq!(run(60, |truth| truth, late), (0, 0));
-    }
-
-    #[test]
-    fn a_camera_clock_that_drifts_by_200_ppm_is_followed_without_a_visible_step() {
-        for ppm in [-200, 200] {
-            let (error, jitter) =
-                run(3600, |truth| truth + truth / 1_000_000 * ppm, |frame| frame % 3 * 1_000_000);
-            assert!(error < 20_000, "{ppm} ppm: {error} µs off after an hour");
-            assert!(jitter <= 49, "{ppm} ppm: a frame's duration is off by {jitter} µs");
-        }
-    }
-
-    #[test]
-    fn rtp_time_that_jumps_ahead_is_put_right_at_once() {
-        let raw = |truth: i64| if truth >= 20 * SECOND { truth + 3600 * SECOND } else { truth };
-        let (error, _) = run(60, raw, |_| 1_000_000);
-        assert!(error < 20_000, "{error} µs off");
-    }
-
-    #[test]
-    fn rtp_time_that_falls_back_is_put_right_after_a_window() {
-        let raw = |truth: i64| if truth >= 20 * SECOND { truth - 5 * SECOND } else { truth };
-        let (error, _) = run(120, raw, |_| 1_000_000);
-        assert!(error < 20_000, "{error} µs off");
-    }
-
-    #[test]
-    fn a_connection_whose_first_picture_comes_late_does_not_date_it_back() {
-        let mut timeline = Timeline::default();
-        for frame in 0..50 {
-            let raw = at(frame * SECOND / 25);
-            let arrival = at(frame * SECOND / 25 + 9 * SECOND);
-            assert_eq!(timeline.video(raw, arrival), arrival, "frame {frame}");
-        }
-    }
-
-    #[test]
-    fn a_burst_at_the_beginning_is_not_taken_for_a_late_first_picture() {
-        // The media path took 500 ms to be built: what came meanwhile arrives at once.
-        let mut timeline = Timeline::default();
-        for frame in 0..100 {
-            let raw = at(frame * SECOND / 25);
-            assert_eq!(timeline.video(raw, raw.max(at(SECOND / 2))), raw, "frame {frame}");
-        }
-    }
-
-    #[test]
-    fn audio_goes_with_the_video() {
-        let mut timeline = Timeline::default();
-        let raw = at(10 * SECOND);
-        let video = timeline.video(raw, at(5 * SECOND));
-        assert_eq!(timeline.audio(raw), video);
-        assert_eq!(video, at(5 * SECOND));
-    }
-
-    #[test]
-    fn a_server_that_sends_its_last_gop_at_once_is_dated_back_not_scrambled() {
-        // Two seconds of frames at once, then one every 40 ms.
-        let frames: Vec<(Mono, Mono)> = (0..150)
-            .map(|frame| {
-                let raw = frame * SECOND / 25;
-                (at(raw), at((raw - 2 * SECOND).max(frame * 1_000_000)))
-            })
-            .collect();
-        let mut timeline = Timeline::default();
-        let (mut waiting, mut shown) = (Vec::new(), Vec::new());
-        for (raw, arrival) in frames {
-            waiting.push((raw, arrival));
-            if timeline.is_settled(TrackKind::Video, raw, arrival) {
-                shown.extend(waiting.drain(..).map(|(raw, arrival)| timeline.video(raw, arrival)));
-            }
-        }
-        assert_eq!(shown.len(), 150);
-        let steps: Vec<i64> = shown.windows(2).map(|pair| difference(pair[1], pair[0])).collect();
-        assert!(steps.iter().all(|step| *step == SECOND / 25), "{steps:?}");
-        let late = difference(at(149 * SECOND / 25 - 2 * SECOND), shown[149]);
-        assert!(late.abs() < 60_000_000, "the last frame is off by {late} ns");
-    }
-
-    #[test]
-    fn a_connection_that_begins_as_it_should_keeps_its_time_after_the_wait() {
-        let mut timeline = Timeline::default();
-        let settled: Vec<bool> = (0..10)
-            .map(|frame| at(frame * SECOND / 25))
-            .map(|moment| timeline.is_settled(TrackKind::Video, moment, moment))
-            .collect();
-        assert_eq!(settled.iter().filter(|settled| !**settled).count(), 8, "300 ms are eight frames");
-        assert_eq!(timeline.video(at(0), at(0)), at(0));
-    }
-}
+mod tests;

@@ -1,7 +1,6 @@
 //! One track of a session: the elements from a pad of rtspsrc to the ring.
 
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use gstreamer as gst;
@@ -10,32 +9,20 @@ use gstreamer_app as gst_app;
 use holdfast_core::time::Mono;
 
 use super::codecs::{Codec, FLAC_BLOCK, track_config};
+use super::soundness::is_sound;
 use super::{BuildError, Shared};
 use crate::mp4::TrackConfig;
 use crate::ring::{AccessUnit, Data, TrackKind};
 
-/// Builds the elements for `codec`, links them behind `pad` and brings them to the pipeline's state.
-pub(super) fn link(
-    pipeline: &gst::Pipeline,
-    pad: &gst::Pad,
-    codec: &'static Codec,
-    session: &Shared,
-) -> Result<(), BuildError> {
-    let failed = |error: glib::BoolError| BuildError { what: error.to_string() };
-    let mut chain = elements(codec).map_err(failed)?;
-    chain.push(sink(codec, session)?.upcast());
-    pipeline.add_many(&chain).map_err(failed)?;
-    gst::Element::link_many(&chain).map_err(failed)?;
-    for element in chain.iter().rev() {
-        element.sync_state_with_parent().map_err(failed)?;
-    }
-    let first = chain.first().and_then(|element| element.static_pad("sink"));
-    let first = first.ok_or_else(|| BuildError { what: format!("{} has no sink pad", codec.encoding) })?;
-    pad.link(&first).map(drop).map_err(|error| BuildError { what: error.to_string() })
+/// The elements for `codec`, from RTP to the ring, in order; not linked.
+pub(super) fn elements(codec: &'static Codec, shared: &Shared) -> Result<Vec<gst::Element>, BuildError> {
+    let mut chain = to_access_units(codec).map_err(|error| BuildError { what: error.to_string() })?;
+    chain.push(sink(codec, shared)?.upcast());
+    Ok(chain)
 }
 
 /// From RTP to access units.
-fn elements(codec: &Codec) -> Result<Vec<gst::Element>, glib::BoolError> {
+fn to_access_units(codec: &Codec) -> Result<Vec<gst::Element>, glib::BoolError> {
     let mut chain = Vec::with_capacity(codec.elements.len() + 1);
     for name in codec.elements {
         let element = gst::ElementFactory::make(name).build()?;
@@ -47,10 +34,16 @@ fn elements(codec: &Codec) -> Result<Vec<gst::Element>, glib::BoolError> {
     Ok(chain)
 }
 
-fn sink(codec: &'static Codec, session: &Shared) -> Result<gst_app::AppSink, BuildError> {
+fn sink(codec: &'static Codec, shared: &Shared) -> Result<gst_app::AppSink, BuildError> {
     let caps = codec.caps.parse::<gst::Caps>().map_err(|error| BuildError { what: error.to_string() })?;
-    let mut intake =
-        Intake { kind: codec.kind, session: session.clone(), caps: None, config: None, waiting: Vec::new() };
+    let mut intake = Intake {
+        kind: codec.kind,
+        shared: shared.clone(),
+        caps: None,
+        config: None,
+        begun: false,
+        waiting: Vec::new(),
+    };
     let callbacks = gst_app::AppSinkCallbacks::builder()
         .new_sample(move |sink| {
             let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
@@ -72,9 +65,11 @@ fn sink(codec: &'static Codec, session: &Shared) -> Result<gst_app::AppSink, Bui
 /// The end of a track's media path, on its streaming thread.
 struct Intake {
     kind: TrackKind,
-    session: Shared,
+    shared: Shared,
     caps: Option<gst::Caps>,
     config: Option<Arc<TrackConfig>>,
+    /// A unit came: what is not whole from now on was damaged on its way.
+    begun: bool,
     /// Units with their raw time and their arrival, until the connection's time is settled.
     waiting: Vec<(AccessUnit, Mono)>,
 }
@@ -83,22 +78,25 @@ impl Intake {
     fn take(&mut self, sink: &gst_app::AppSink, sample: &gst::Sample) {
         self.take_caps(sample);
         let (Some(config), Some(buffer)) = (&self.config, sample.buffer_owned()) else { return };
+        let flags = buffer.flags();
         // Codec headers travel in the configuration, not among the access units.
-        if buffer.flags().contains(gst::BufferFlags::HEADER) && self.kind == TrackKind::Audio {
+        if flags.contains(gst::BufferFlags::HEADER) && self.kind == TrackKind::Audio {
             return;
         }
         let Some(arrival) = sink.clock().map(|clock| Mono::from_nanos(clock.time().nseconds())) else {
             return;
         };
         let Some(raw) = stamp(sink, sample, &buffer) else { return };
-        let keyframe =
-            self.kind == TrackKind::Audio || !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT);
+        let keyframe = self.kind == TrackKind::Audio || !flags.contains(gst::BufferFlags::DELTA_UNIT);
         let duration = buffer.duration().map(|duration| Duration::from_nanos(duration.nseconds()));
         let Ok(bytes) = buffer.into_mapped_buffer_readable() else { return };
+        // The first unit of all follows on from nothing.
+        let lost = std::mem::replace(&mut self.begun, true) && flags.contains(gst::BufferFlags::DISCONT);
+        let whole = !lost && !flags.contains(gst::BufferFlags::CORRUPTED) && is_sound(config, &bytes);
         let config = Arc::clone(config);
         let data = Data::new(bytes);
         let unit = AccessUnit { track: self.kind, pts: raw, duration, keyframe, config, data };
-        self.count(arrival, keyframe);
+        self.shared.figures.came(self.kind, arrival, keyframe, whole);
         self.waiting.push((unit, arrival));
         self.place(raw, arrival);
     }
@@ -112,32 +110,24 @@ impl Intake {
         self.caps = Some(caps.to_owned());
         let Some(config) = track_config(caps) else { return };
         if self.config.as_deref() != Some(&config) {
-            self.config = Some(Arc::new(config));
+            self.config = Some(self.shared.configured(self.kind, config));
         }
     }
 
     /// Gives what waits its time and hands it on. The two tracks' threads meet here, for an addition.
     fn place(&mut self, raw: Mono, arrival: Mono) {
-        let mut timeline = self.session.timeline.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut timeline = self.shared.timeline();
         if !timeline.is_settled(self.kind, raw, arrival) {
             return;
         }
         for (mut unit, arrival) in self.waiting.drain(..) {
             unit.pts = match self.kind {
                 TrackKind::Video => timeline.video(unit.pts, arrival),
-                TrackKind::Audio => timeline.audio(unit.pts),
+                TrackKind::Audio => timeline.audio(unit.pts, arrival, unit.duration),
             };
-            self.session.feed.push(unit);
+            self.shared.push(unit);
         }
-    }
-
-    fn count(&self, arrival: Mono, keyframe: bool) {
-        let figures = &self.session.figures;
-        if self.kind == TrackKind::Video {
-            figures.last_video.store(arrival.as_nanos(), Ordering::Relaxed);
-            figures.units.fetch_add(1, Ordering::Relaxed);
-            figures.keyframes.fetch_add(u64::from(keyframe), Ordering::Relaxed);
-        }
+        self.shared.figures.stamps(timeline.tally());
     }
 }
 
@@ -166,7 +156,7 @@ mod tests {
         let caps = "audio/x-alaw,rate=8000,channels=1".parse::<gst::Caps>().unwrap();
         let source = gst_app::AppSrc::builder().caps(&caps).format(gst::Format::Time).build();
         let sink = gst_app::AppSink::builder().sync(false).async_(false).build();
-        let mut chain = elements(codec).unwrap();
+        let mut chain = to_access_units(codec).unwrap();
         chain[0] = source.clone().upcast();
         chain.push(sink.clone().upcast());
         let pipeline = gst::Pipeline::new();

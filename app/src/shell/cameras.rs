@@ -125,9 +125,17 @@ impl Cameras {
                     None => report(CameraEvent::TornDown),
                 }
             }
-            CameraEffect::Resume(_) | CameraEffect::RebuildBranch(_) => {
+            CameraEffect::Resume(_) => {
                 if let Some(session) = &part.link(stream).session {
                     session.resume();
+                }
+            }
+            CameraEffect::RebuildBranch(_) => {
+                if let Some(session) = &part.link(stream).session
+                    && let Err(error) = session.rebuild_branch()
+                {
+                    log::warn!(CAMERA = part.config.id.as_str(); "the media path cannot be built anew: {error}");
+                    report(part)(CameraEvent::Failed(Failure::Internal));
                 }
             }
             CameraEffect::Record(stream) => part.ring.select(stream),

@@ -1,0 +1,64 @@
+//! What the tracks of a session share: the way into the ring, the figures, the time.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::figures::Figures;
+use super::timeline::Timeline;
+use crate::mp4::TrackConfig;
+use crate::ring::{AccessUnit, Feed, TrackKind};
+
+/// See the module. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Shared {
+    feed: Feed,
+    /// Counts of what came.
+    pub figures: Arc<Figures>,
+    timeline: Arc<Mutex<Timeline>>,
+    /// What the video's decoder must know: it outlives the elements that told it.
+    video: Arc<Mutex<Option<Arc<TrackConfig>>>>,
+}
+
+impl Shared {
+    /// For a session that pushes into `feed`.
+    pub fn new(feed: Feed) -> Self {
+        Shared { feed, figures: Arc::default(), timeline: Arc::default(), video: Arc::default() }
+    }
+
+    /// The connection's time. While it is held, no unit is pushed.
+    pub fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nothing of this connection is kept from now on until its next keyframe.
+    pub fn drop_until_keyframe(&self) {
+        self.feed.flush();
+    }
+
+    /// Hands a unit on.
+    pub fn push(&self, unit: AccessUnit) {
+        self.feed.push(unit);
+    }
+
+    /// The connection is over.
+    pub fn end(&self) {
+        self.feed.end();
+    }
+
+    /// A track's elements know what its decoder must know: the same `Arc` as before, if it is the same. A change of the
+    /// video's is counted.
+    pub fn configured(&self, kind: TrackKind, config: TrackConfig) -> Arc<TrackConfig> {
+        if kind == TrackKind::Audio {
+            return Arc::new(config);
+        }
+        let mut known = self.video.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.as_ref().filter(|known| ***known == config) {
+            return Arc::clone(known);
+        }
+        let config = Arc::new(config);
+        if known.replace(Arc::clone(&config)).is_some() {
+            self.figures.format_changed();
+            self.timeline().format_changed();
+        }
+        config
+    }
+}

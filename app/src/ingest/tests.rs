@@ -1,0 +1,208 @@
+//! Sessions against servers that say what they are told to, on loopback: what a person would be told.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::ring::{Limits, Ring};
+use holdfast_core::effect::Stream;
+
+/// How long anything may take that takes a moment, on a machine that builds something beside it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const H264: &str = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track1\r\n";
+const JPEG: &str = "m=video 0 RTP/AVP 26\r\na=control:track1\r\n";
+
+/// What a server does about a request.
+#[derive(Clone, Copy)]
+enum Act {
+    Answer(u16),
+    Describe(&'static str),
+    Close,
+    BeSilent,
+    /// Answers, sends a sender's report with BYE, and stays.
+    SayBye,
+    /// Answers, and closes.
+    PlayAndClose,
+}
+
+/// A server does all by the book, but for this method.
+type But = (&'static str, Act);
+
+fn act(method: &str, (other, act): But) -> Act {
+    match method {
+        _ if method == other => act,
+        "DESCRIBE" => Act::Describe(H264),
+        _ => Act::Answer(200),
+    }
+}
+
+/// Serves one connection after another until the process ends; counts them.
+fn serve(but: But) -> (u16, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            count.fetch_add(1, Ordering::AcqRel);
+            thread::spawn(move || converse(stream.unwrap(), but));
+        }
+    });
+    (port, connections)
+}
+
+/// Until the client or the server ends it.
+fn converse(mut stream: TcpStream, but: But) -> Option<()> {
+    loop {
+        let request = request(&mut stream)?;
+        let method = request.split(' ').next()?;
+        let sequence = request.lines().find_map(|line| line.strip_prefix("CSeq: "))?;
+        let (status, body) = match act(method, but) {
+            Act::Close => return None,
+            Act::BeSilent => continue,
+            Act::Answer(status) => (status, String::new()),
+            Act::Describe(tracks) => {
+                (200, format!("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n{tracks}"))
+            }
+            Act::SayBye | Act::PlayAndClose => (200, String::new()),
+        };
+        let mut answer = format!("RTSP/1.0 {status} words\r\nCSeq: {sequence}\r\n");
+        match method {
+            "OPTIONS" => answer += "Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER\r\n",
+            "SETUP" => {
+                answer += "Session: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=11223344\r\n";
+            }
+            "DESCRIBE" => answer += "Content-Type: application/sdp\r\n",
+            _ => answer += "Session: 1\r\n",
+        }
+        answer += &format!("Content-Length: {}\r\n\r\n{body}", body.len());
+        stream.write_all(answer.as_bytes()).ok()?;
+        match act(method, but) {
+            Act::SayBye => stream.write_all(&bye(0x1122_3344)).ok()?,
+            Act::PlayAndClose => return None,
+            Act::Answer(_) | Act::Describe(_) | Act::Close | Act::BeSilent => {}
+        }
+    }
+}
+
+/// A request's head, or `None` at the end. Data of the client between requests is passed over.
+fn request(stream: &mut TcpStream) -> Option<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).ok()?;
+        if head.is_empty() && byte == *b"$" {
+            let mut header = [0; 3];
+            stream.read_exact(&mut header).ok()?;
+            let mut data = vec![0; usize::from(u16::from_be_bytes([header[1], header[2]]))];
+            stream.read_exact(&mut data).ok()?;
+            continue;
+        }
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).ok()
+}
+
+/// An interleaved RTCP packet: a sender's report and BYE.
+fn bye(ssrc: u32) -> Vec<u8> {
+    let mut packet = vec![0x80, 200, 0, 6];
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend([0; 20]);
+    packet.extend([0x81, 203, 0, 1]);
+    packet.extend(ssrc.to_be_bytes());
+    let mut message = vec![b'$', 1];
+    message.extend((packet.len() as u16).to_be_bytes());
+    message.extend(packet);
+    message
+}
+
+/// Connects, and gives the first failure that is reported.
+fn failure(url: &str) -> Failure {
+    gst::init().unwrap();
+    let url = crate::config::RtspUrl::parse(url).unwrap().url;
+    let request =
+        Request { camera: "camera".into(), url, credentials: None, transport: Transport::Tcp, audio: true };
+    let context = glib::MainContext::new();
+    context
+        .with_thread_default(|| {
+            let told = Arc::new(Mutex::new(Vec::new()));
+            let sink = Arc::clone(&told);
+            let report: Reporter = Arc::new(move |event| sink.lock().unwrap().push(event));
+            let ring = Ring::new(Limits { bytes: 1 << 20, time: Duration::from_secs(1) });
+            let session = Session::start(&request, ring.connect(Stream::Main), Arc::clone(&report)).unwrap();
+            let until = |found: &dyn Fn(&CameraEvent) -> bool| {
+                let deadline = Instant::now() + PATIENCE;
+                loop {
+                    while context.iteration(false) {}
+                    if let Some(event) = told.lock().unwrap().iter().find(|event| found(event)) {
+                        return event.clone();
+                    }
+                    assert!(Instant::now() < deadline, "{:?}", told.lock().unwrap());
+                    thread::sleep(Duration::from_millis(5));
+                }
+            };
+            let failed = until(&|event| matches!(event, CameraEvent::Failed(_)));
+            session.tear_down(report);
+            until(&|event| *event == CameraEvent::TornDown);
+            let CameraEvent::Failed(failure) = failed else { unreachable!() };
+            failure
+        })
+        .unwrap()
+}
+
+#[test]
+fn a_person_is_told_why_there_is_no_stream() {
+    // (name, what the server does, what is told, connections that the attempt makes)
+    let table: [(&str, But, Failure, usize); 22] = [
+        ("401", ("DESCRIBE", Act::Answer(401)), Failure::Unauthorized, 1),
+        ("403", ("DESCRIBE", Act::Answer(403)), Failure::Forbidden, 1),
+        ("404", ("DESCRIBE", Act::Answer(404)), Failure::NotFound, 1),
+        ("410", ("DESCRIBE", Act::Answer(410)), Failure::NotFound, 1),
+        ("453", ("DESCRIBE", Act::Answer(453)), Failure::SessionLimit, 1),
+        ("500", ("DESCRIBE", Act::Answer(500)), Failure::ServiceUnavailable, 1),
+        ("503", ("DESCRIBE", Act::Answer(503)), Failure::ServiceUnavailable, 1),
+        ("503 at once", ("OPTIONS", Act::Answer(503)), Failure::ServiceUnavailable, 1),
+        ("no track", ("DESCRIBE", Act::Describe("")), Failure::NothingRecordable, 1),
+        ("JPEG", ("DESCRIBE", Act::Describe(JPEG)), Failure::NothingRecordable, 1),
+        ("no description", ("DESCRIBE", Act::Answer(501)), Failure::NothingRecordable, 1),
+        ("SETUP: 403", ("SETUP", Act::Answer(403)), Failure::Forbidden, 1),
+        ("SETUP: 453", ("SETUP", Act::Answer(453)), Failure::SessionLimit, 1),
+        ("SETUP: 461", ("SETUP", Act::Answer(461)), Failure::UnsupportedTransport, 1),
+        ("SETUP: 503", ("SETUP", Act::Answer(503)), Failure::ServiceUnavailable, 1),
+        ("PLAY: 453", ("PLAY", Act::Answer(453)), Failure::SessionLimit, 1),
+        ("PLAY: 454", ("PLAY", Act::Answer(454)), Failure::SessionLimit, 1),
+        ("closed at once", ("OPTIONS", Act::Close), Failure::ServerClosed, 1),
+        ("closed at PLAY", ("PLAY", Act::Close), Failure::ServerClosed, 1),
+        ("closed after PLAY", ("PLAY", Act::PlayAndClose), Failure::ServerClosed, 1),
+        ("no answer", ("OPTIONS", Act::BeSilent), Failure::ConnectTimeout, 1),
+        ("BYE", ("PLAY", Act::SayBye), Failure::Bye, 1),
+    ];
+    let attempts = table.map(|(name, but, expected, most)| {
+        let attempt = thread::Builder::new().name(name.to_owned());
+        let attempt = attempt.spawn(move || {
+            let (port, connections) = serve(but);
+            let told = failure(&format!("rtsp://127.0.0.1:{port}/main"));
+            (name, told, expected, connections.load(Ordering::Acquire), most)
+        });
+        attempt.unwrap()
+    });
+    for attempt in attempts {
+        let (name, told, expected, connections, most) = attempt.join().unwrap();
+        assert_eq!((told, connections), (expected, most), "{name}");
+    }
+}
+
+#[test]
+fn a_person_is_told_why_there_is_no_connection() {
+    let free = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    assert_eq!(failure(&format!("rtsp://127.0.0.1:{free}/main")), Failure::Refused);
+    assert_eq!(failure("rtsp://camera.invalid/main"), Failure::NameNotResolved);
+    // What listens speaks no TLS. One connection is rtspsrc's, one the diagnosis.
+    let (port, connections) = serve(("OPTIONS", Act::Close));
+    assert_eq!(failure(&format!("rtsps://127.0.0.1:{port}/main")), Failure::Tls);
+    assert_eq!(connections.load(Ordering::Acquire), 2);
+}
