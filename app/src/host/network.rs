@@ -46,8 +46,9 @@ pub fn watch(mut told: impl FnMut(bool) + 'static) -> io::Result<LinkWatch> {
     let mut links = Links::default();
     let mut buffer = vec![0; BUFFER];
     let woken = move |socket: &OwnedFd| {
-        receive(socket, &mut buffer, &mut links);
-        if links.wants_dump() {
+        let drained = receive(socket, &mut buffer, &mut links);
+        // Not before: a message that is older than the list would undo what the list says.
+        if drained && links.wants_dump() {
             match ask(socket) {
                 Ok(()) => links.asked(),
                 Err(error) => log::error!("the network's links cannot be listed: {error}"),
@@ -66,7 +67,8 @@ fn ask(socket: &OwnedFd) -> io::Result<()> {
     Ok(())
 }
 
-fn receive(socket: &OwnedFd, buffer: &mut [u8], links: &mut Links) {
+/// Takes what waits in the socket. Whether that was all.
+fn receive(socket: &OwnedFd, buffer: &mut [u8], links: &mut Links) -> bool {
     for _ in 0..AT_ONCE {
         match rustix::net::recvfrom(socket, &mut *buffer, RecvFlags::empty()) {
             Ok((length, _, from)) => {
@@ -79,13 +81,14 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8], links: &mut Links) {
             }
             Err(Errno::NOBUFS) => links.lost(),
             Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return,
+            Err(Errno::AGAIN) => return true,
             Err(error) => {
                 log::error!("the network's links cannot be watched: {error}");
-                return;
+                return false;
             }
         }
     }
+    false
 }
 
 /// What is known of the links.
