@@ -53,6 +53,7 @@ pub mod lives;
 pub mod loops;
 mod mount;
 pub mod nal;
+pub mod proxy;
 pub mod read;
 pub mod recorder;
 pub mod report;

@@ -51,6 +51,8 @@ pub struct CameraEntry {
     pub transport: Transport,
     /// Whether its sound is to be recorded.
     pub audio: bool,
+    /// URL of its second stream, if it has one.
+    pub fallback: Option<String>,
 }
 
 impl CameraEntry {
@@ -68,7 +70,13 @@ impl CameraEntry {
             login,
             transport: Transport::Auto,
             audio: true,
+            fallback: None,
         }
+    }
+
+    /// The same, by way of another address: a proxy's.
+    pub fn by_way_of(self, url: &str) -> Self {
+        CameraEntry { url: url.to_owned(), ..self }
     }
 }
 
@@ -138,6 +146,9 @@ impl Configuration {
             }
             put(&mut text, "transport", &quoted(camera.transport.word()));
             put(&mut text, "audio", &camera.audio.to_string());
+            if let Some(fallback) = &camera.fallback {
+                put(&mut text, "fallback", &quoted(fallback));
+            }
         }
         for volume in &self.volumes {
             text.push_str("\n[[volume]]\n");
@@ -344,6 +355,7 @@ mod tests {
             login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
             transport: Transport::Tcp,
             audio: true,
+            fallback: None,
         }
     }
 

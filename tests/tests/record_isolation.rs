@@ -21,6 +21,7 @@ fn entry(id: &str, port: u16) -> CameraEntry {
         login: None,
         transport: Transport::Auto,
         audio: true,
+        fallback: None,
     }
 }
 
