@@ -89,7 +89,7 @@ pub(crate) struct State {
     pub garbled_per_mille: u32,
     /// Frames leave only at multiples of this; zero for at once.
     pub delivery: Duration,
-    /// Added to every timestamp, in nanoseconds.
+    /// Added to the timestamp of every packet, in nanoseconds.
     pub timestamp_shift: i64,
     pub timestamps_frozen: bool,
     pub ended: bool,
@@ -229,7 +229,6 @@ impl Feeder {
         } else {
             self.frozen_at = None;
         }
-        let time = time.saturating_add_signed(state.timestamp_shift);
         let garble = self.random() % 1000 < u64::from(state.garbled_per_mille);
         let wall = wall_micros();
         let fate = if state.stalled {
@@ -294,7 +293,7 @@ impl Feeder {
 
     fn send_sound(&mut self, state: &mut State) {
         let Some(tone) = self.feed.tone.clone() else { return };
-        let time = self.packet_time(&tone).saturating_add_signed(state.timestamp_shift);
+        let time = self.packet_time(&tone);
         let packet = &tone.packets[(self.packet % tone.packets.len() as u64) as usize];
         self.packet += 1;
         if state.stalled || state.silenced {

@@ -178,6 +178,9 @@ fn factory(options: &CameraOptions, caps: MediaCaps, shared: Arc<Shared>) -> rts
     factory.connect_media_configure(move |_, media| {
         let id = ids.fetch_add(1, Ordering::Relaxed);
         let Some(outlet) = outlet(media, id, &caps, declared_only) else { return };
+        for payloader in ["pay0", "pay1"] {
+            shift_stamps(media, payloader, &shared);
+        }
         lock(&shared.state).outlets.push(outlet);
         let shared = shared.clone();
         media.connect_unprepared(move |_| lock(&shared.state).outlets.retain(|outlet| outlet.id != id));
@@ -206,6 +209,44 @@ fn outlet(media: &rtsp::RTSPMedia, id: u64, caps: &MediaCaps, declared_only: boo
         );
     }
     Some(Outlet { id, video, sound, metadata: source("metadata_in"), begun: false })
+}
+
+/// Adds the camera's shift to the stamps of a track's packets. In the packets alone: the server sends by the time of
+/// its buffers, and would wait for a time that lies ahead.
+fn shift_stamps(media: &rtsp::RTSPMedia, payloader: &str, shared: &Arc<Shared>) {
+    let bin = media.element().downcast::<gst::Bin>().ok();
+    let payloader = bin.and_then(|bin| bin.by_name(payloader));
+    let Some(pad) = payloader.and_then(|payloader| payloader.static_pad("src")) else { return };
+    let shared = shared.clone();
+    let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
+    pad.add_probe(kinds, move |pad, info| {
+        let nanos = lock(&shared.state).timestamp_shift;
+        let caps = pad.current_caps();
+        let rate = caps.and_then(|caps| caps.structure(0)?.get::<i32>("clock-rate").ok());
+        let Some(rate) = rate.filter(|_| nanos != 0) else { return gst::PadProbeReturn::Ok };
+        // The stamp wraps at 32 bits, as it does in a camera.
+        let ticks = (i128::from(nanos) * i128::from(rate) / 1_000_000_000) as u32;
+        match &mut info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => add_to_stamp(buffer.make_mut(), ticks),
+            Some(gst::PadProbeData::BufferList(list)) => {
+                list.make_mut().foreach_mut(|mut buffer, _| {
+                    add_to_stamp(buffer.make_mut(), ticks);
+                    std::ops::ControlFlow::Continue(Some(buffer))
+                });
+            }
+            _ => {}
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Bytes 4 to 7 of an RTP packet.
+fn add_to_stamp(packet: &mut gst::BufferRef, ticks: u32) {
+    let Ok(mut bytes) = packet.map_writable() else { return };
+    let Some(stamp) = bytes.get_mut(4..8) else { return };
+    if let Ok(before) = <[u8; 4]>::try_from(&*stamp) {
+        stamp.copy_from_slice(&u32::from_be_bytes(before).wrapping_add(ticks).to_be_bytes());
+    }
 }
 
 /// The media's pipeline; `pay0`, `pay1`, ... are its tracks.

@@ -42,6 +42,7 @@ fn sink(codec: &'static Codec, shared: &Shared) -> Result<gst_app::AppSink, Buil
         caps: None,
         config: None,
         begun: false,
+        last_raw: None,
         waiting: Vec::new(),
     };
     let callbacks = gst_app::AppSinkCallbacks::builder()
@@ -70,6 +71,8 @@ struct Intake {
     config: Option<Arc<TrackConfig>>,
     /// A unit came: what is not whole from now on was damaged on its way.
     begun: bool,
+    /// Raw time of the unit before.
+    last_raw: Option<Mono>,
     /// Units with their raw time and their arrival, until the connection's time is settled.
     waiting: Vec<(AccessUnit, Mono)>,
 }
@@ -86,7 +89,9 @@ impl Intake {
         let Some(arrival) = sink.clock().map(|clock| Mono::from_nanos(clock.time().nseconds())) else {
             return;
         };
-        let Some(raw) = stamp(sink, sample, &buffer) else { return };
+        // A parser leaves the stamp away where it is that of the unit before.
+        let raw = stamp(sink, sample, &buffer).or(self.last_raw).unwrap_or(arrival);
+        self.last_raw = Some(raw);
         let keyframe = self.kind == TrackKind::Audio || !flags.contains(gst::BufferFlags::DELTA_UNIT);
         let duration = buffer.duration().map(|duration| Duration::from_nanos(duration.nseconds()));
         let Ok(bytes) = buffer.into_mapped_buffer_readable() else { return };

@@ -63,7 +63,8 @@ impl Sound {
                 let own = expected - by_video;
                 self.delta = if own.abs() < JUMP { 0 } else { own };
             }
-            by_video.saturating_add(self.delta)
+            // Packets come in order, so none runs back where both tracks are brought together.
+            by_video.saturating_add(self.delta).max(last.shown.saturating_add(LEAST_STEP))
         };
         self.last = Some(Heard { raw, shown, arrival });
         shown
