@@ -64,6 +64,7 @@ pub mod stage;
 pub mod tap;
 pub mod udevd;
 pub mod verify;
+pub mod watch;
 
 pub use mount::may_mount;
 
