@@ -51,6 +51,16 @@ pub(crate) enum Condition {
     Refused(Failure),
 }
 
+/// How far the way back to the main stream is. Its figures are up to a second old: a keyframe that they tell of for the
+/// first time may have come before it was decided, and the ring still waits for the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handover {
+    /// It was decided.
+    Decided,
+    /// So many keyframes had come at some moment after that.
+    Waiting(u64),
+}
+
 /// The main stream does not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Away {
@@ -76,9 +86,8 @@ pub(crate) struct Camera {
     main: Link,
     fallback: Option<Link>,
     recorded: Stream,
-    /// The main stream is to be recorded again: its keyframes when that was decided. Until the next one comes, the
-    /// fallback is.
-    handover: Option<u64>,
+    /// The main stream is to be recorded again. Until its next keyframe comes, the fallback is.
+    handover: Option<Handover>,
     away: Option<Away>,
     absence: Option<Absence>,
     /// When footage of it became durable last, while that is not too long ago.
@@ -140,7 +149,11 @@ impl Camera {
         let Some(link) = self.link_mut(stream) else { return };
         let before = link.keyframes();
         let broke = link.handle(now, event, rng);
-        if link.keyframes() > before {
+        let keyframes = link.keyframes();
+        if (stream, self.handover) == (Stream::Main, Some(Handover::Decided)) {
+            self.handover = Some(Handover::Waiting(keyframes));
+        }
+        if keyframes > before {
             self.live(stream);
         }
         if let Some(broke) = broke {
@@ -373,7 +386,7 @@ impl Camera {
                     self.handover = None;
                 }
                 (Some(_), _) if missed && means == Means::Ample => fallback.want(now, Reason::MainAway),
-                (None, Some(keyframes)) if self.main.keyframes() > keyframes => {
+                (None, Some(Handover::Waiting(keyframes))) if self.main.keyframes() > keyframes => {
                     fallback.hang_up(now, Reason::MainBack);
                     self.handover = None;
                 }
@@ -390,7 +403,7 @@ impl Camera {
                 };
                 if healthy {
                     self.recorded = Stream::Main;
-                    self.handover = Some(self.main.keyframes());
+                    self.handover = Some(Handover::Decided);
                 }
             }
         }

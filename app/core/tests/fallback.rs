@@ -98,6 +98,25 @@ fn after_ten_seconds_the_fallback_is_recorded_until_the_main_stream_has_been_hea
 }
 
 #[test]
+fn a_keyframe_that_came_before_the_way_back_was_decided_does_not_end_the_fallback() {
+    let mut world = main_lost();
+    world.at(12.0);
+    fallback(&mut world, CameraEvent::Streaming { video: true, audio: false });
+    go_on(&mut world, 12, 14, None);
+    let first = main_returns(&mut world, 14);
+    go_on(&mut world, first, first + 30, Some(first));
+    world.at(f64::from(first + 31));
+    world.expect_of("cam0 record", &[&format!("{}.0 cam0 record Main", first + 31)]);
+    // The figures of the second before: their keyframe is older than the decision.
+    let event = figures(&world, 31);
+    world.camera(0, event);
+    world.expect_of("sub0", &[]);
+    let event = figures(&world, 32);
+    world.camera(0, event);
+    world.expect_of("sub0", &[&format!("{}.0 sub0 Disconnect(MainBack)", first + 31)]);
+}
+
+#[test]
 fn the_alarm_says_that_the_fallback_is_recorded_and_ends_with_it() {
     let mut world = main_lost();
     world.at(12.0);

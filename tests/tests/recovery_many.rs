@@ -1,0 +1,151 @@
+//! Many cameras at once against the real recorder: sixteen that are lost and return in one moment, and faults drawn from a
+//! seed over all of them.
+//!
+//! `HOLDFAST_FAULTS=100` sets so many faults instead of 16 (some five minutes); `HOLDFAST_SEED=n` repeats a run.
+
+use holdfast_tests::camera::{CameraOptions, VirtualCamera};
+use holdfast_tests::clip::{ClipSpec, VideoCodec};
+use holdfast_tests::dice::Dice;
+use holdfast_tests::proxy::{Fault, Proxy};
+use holdfast_tests::recorder::{CameraEntry, Recorder};
+use holdfast_tests::stage::{PATIENCE, Stage};
+use holdfast_tests::watch::Status;
+use holdfast_tests::{wait_until, wall_micros};
+use std::time::{Duration, Instant};
+
+const CAMERAS: u32 = 16;
+
+/// So much durable video forgives earlier failures, and some more: then the next fault meets a healthy camera again.
+const HEALTHY: Duration = Duration::from_secs(33);
+
+fn scene(stage: &Stage) -> (Vec<VirtualCamera>, Vec<Proxy>, Recorder) {
+    let cameras: Vec<VirtualCamera> = (0..CAMERAS)
+        .map(|tag| {
+            let options =
+                CameraOptions::new(&format!("cam-{tag:02}"), tag, ClipSpec::small(VideoCodec::H264));
+            VirtualCamera::start(options).unwrap()
+        })
+        .collect();
+    let proxies: Vec<Proxy> = cameras.iter().map(|camera| Proxy::start(&camera.url()).unwrap()).collect();
+    let entries =
+        cameras.iter().zip(&proxies).map(|(camera, proxy)| CameraEntry::of(camera).by_way_of(&proxy.url()));
+    let recorder = stage.record(&stage.configuration(entries.collect())).unwrap();
+    Status::until_all_record(stage, &recorder, PATIENCE).unwrap();
+    (cameras, proxies, recorder)
+}
+
+/// Most moments within any second.
+fn densest(mut moments: Vec<Instant>) -> usize {
+    moments.sort_unstable();
+    let within = |(place, from): (usize, &Instant)| {
+        moments[place..].iter().take_while(|at| at.duration_since(*from) < Duration::from_secs(1)).count()
+    };
+    moments.iter().enumerate().map(within).max().unwrap_or(0)
+}
+
+#[test]
+fn sixteen_cameras_that_are_lost_and_return_at_once_are_asked_four_at_a_time_then_faults_one_by_one() {
+    let stage = Stage::new().unwrap();
+    let (_cameras, proxies, recorder) = scene(&stage);
+    let attempts = |proxies: &[Proxy]| proxies.iter().flat_map(Proxy::attempts).collect::<Vec<_>>();
+    let at_start = densest(attempts(&proxies));
+
+    proxies.iter().for_each(|proxy| proxy.set(Fault::Reset));
+    let none_left = || proxies.iter().all(|proxy| proxy.open() == 0);
+    assert!(wait_until(PATIENCE, none_left));
+    let network = |status: &Status| status.alarms.iter().any(|alarm| alarm.contains("the network"));
+    let status = Status::until(&stage, &recorder, PATIENCE, "the network's alarm", network).unwrap();
+    let own = status.alarms.iter().filter(|alarm| alarm.contains("does not record")).count();
+    assert_eq!(own, 0, "the cameras' own alarms wait: {:?}", status.alarms);
+    proxies.iter().for_each(|proxy| proxy.set(Fault::None));
+    let back = Instant::now();
+    Status::until_all_record(&stage, &recorder, Duration::from_secs(120)).unwrap();
+    let most = densest(attempts(&proxies));
+    println!(
+        "16 cameras: most attempts in a second: {at_start} at start, {most} in all; all record again {:.1?} after the fault's end",
+        back.elapsed()
+    );
+    assert!(most <= 4, "{most} attempts in one second");
+
+    faults(&stage, &recorder, &proxies);
+    stage.stop(recorder).unwrap();
+}
+
+/// A fault that a camera is under, or recovers from.
+struct Trial {
+    kind: &'static str,
+    ends: Instant,
+    over: Option<Instant>,
+}
+
+fn faults(stage: &Stage, recorder: &Recorder, proxies: &[Proxy]) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let wanted = number("HOLDFAST_FAULTS").unwrap_or(16) as usize;
+    let seed = number("HOLDFAST_SEED").unwrap_or_else(|| wall_micros() as u64);
+    println!("{wanted} faults from seed {seed}");
+    let mut dice = Dice(seed);
+    let mut took: Vec<(Duration, &'static str)> = Vec::new();
+    let mut running: Vec<Option<Trial>> = proxies.iter().map(|_| None).collect();
+    let mut healthy: Vec<Instant> = proxies.iter().map(|_| Instant::now() + HEALTHY).collect();
+    let mut begun = 0;
+    let done = wait_until(Duration::from_secs(120 + 8 * wanted as u64), || {
+        let status = Status::ask(stage).unwrap_or_default();
+        for (place, proxy) in proxies.iter().enumerate() {
+            match &mut running[place] {
+                None if begun < wanted && healthy[place] <= Instant::now() => {
+                    let (kind, fault, lasts) = draw(&mut dice);
+                    proxy.set(fault);
+                    running[place] = Some(Trial { kind, ends: Instant::now() + lasts, over: None });
+                    begun += 1;
+                }
+                None => {}
+                Some(trial) if trial.over.is_none() && trial.ends <= Instant::now() => {
+                    proxy.set(Fault::None);
+                    trial.over = Some(Instant::now());
+                }
+                Some(trial) => {
+                    let Some(recovered) = recovered(&status, place, proxy, trial) else { continue };
+                    took.push((recovered, trial.kind));
+                    running[place] = None;
+                    healthy[place] = Instant::now() + HEALTHY;
+                }
+            }
+        }
+        took.len() == wanted
+    });
+    took.sort_unstable();
+    let at = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1)));
+    println!(
+        "durable again after its retry, or after the fault where the connection lived: median {:?}, 99th percentile {:?}, of {}",
+        at(50),
+        at(99),
+        took.len()
+    );
+    assert!(done, "only {} of {wanted} are over:\n{}", took.len(), recorder.log());
+    // 2 s and a GOP of 1 s are to be reached; ten times that is asserted.
+    assert!(took.iter().all(|(took, _)| *took < Duration::from_secs(30)), "{took:?}");
+}
+
+/// How long after the later of its end and the retry there was durable footage.
+fn recovered(status: &Status, place: usize, proxy: &Proxy, trial: &Trial) -> Option<Duration> {
+    let over = trial.over?;
+    let state = status.camera(&format!("cam-{place:02}")).filter(|state| state.state == "recording")?;
+    let retry = proxy.attempts().into_iter().rfind(|attempt| *attempt >= over).unwrap_or(over);
+    let since = wall_micros() - i64::try_from(retry.elapsed().as_micros()).ok()?;
+    (state.durable_until > since).then(|| retry.elapsed())
+}
+
+/// A fault, and for how long.
+fn draw(dice: &mut Dice) -> (&'static str, Fault, Duration) {
+    let millis = |dice: &mut Dice, from: u64, to: u64| Duration::from_millis(from + dice.below(to - from));
+    match dice.below(7) {
+        0 => ("refused", Fault::Refused, millis(dice, 200, 3000)),
+        1 => ("reset", Fault::Reset, millis(dice, 100, 2000)),
+        2 => ("closed", Fault::Closed, millis(dice, 100, 2000)),
+        3 => ("half-closed", Fault::HalfClosed, millis(dice, 100, 2000)),
+        // Short ones end before they are a stall: the connection lives.
+        4 => ("silent", Fault::Silent, millis(dice, 2000, 16_000)),
+        5 => ("late", Fault::Late(Duration::from_millis(150)), millis(dice, 1000, 4000)),
+        _ => ("503", Fault::Status { method: "", code: 503, headers: "" }, millis(dice, 100, 2000)),
+    }
+}
