@@ -5,6 +5,7 @@ fn difference(later: Mono, earlier: Mono) -> i64 {
     nanos(later) - nanos(earlier)
 }
 
+mod wrap;
 mod wrong;
 
 const SECOND: i64 = 1_000_000_000;
