@@ -20,6 +20,10 @@ pub struct Book {
     pub since: At,
     /// Its ledger holds footage of the camera.
     pub known: bool,
+    /// The times of what it holds are being put right: until footage in the right time is there, anything may be told.
+    pub loose: bool,
+    /// What made the hole that is open is not certain: it was elsewhere meanwhile, or lost what it held.
+    pub strange: bool,
 }
 
 /// A hole that the event under way must tell of.
@@ -33,12 +37,14 @@ pub struct Hole {
     pub rest: Span,
     /// Where footage truly ended before it, and truly went on.
     pub truly: (At, At),
+    /// Anything may be told.
+    pub loose: bool,
 }
 
 impl Book {
     /// An account that begins now.
     pub const fn new(wall: Wall, at: At) -> Self {
-        Book { covered: wall, furthest: wall, since: at, known: false }
+        Book { covered: wall, furthest: wall, since: at, known: false, loose: false, strange: false }
     }
 
     /// It is read from the ledger: what was covered counts, nothing further.
@@ -48,6 +54,9 @@ impl Book {
 
     /// Footage becomes durable. Gives the hole before it.
     pub fn store(&mut self, span: Span, truly: (At, At)) -> Option<(Span, (At, At))> {
+        if self.loose {
+            (self.covered, self.furthest) = (span.from, span.from);
+        }
         if self.covered.micros_since(span.to) > SET_BACK {
             self.covered = span.from;
         }

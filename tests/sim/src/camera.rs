@@ -11,6 +11,9 @@ use holdfast_core::effect::Stream;
 use holdfast_core::event::{Cause, Failure};
 use std::collections::VecDeque;
 
+/// Later than all.
+const NEVER: At = holdfast_core::time::Mono(u64::MAX);
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Camera {
@@ -32,6 +35,8 @@ pub struct Camera {
     pub bright: Option<At>,
     /// Since when its main stream sends, and nothing ails it.
     pub sound_since: At,
+    /// Since when nothing has ailed its main stream, and its connection gives; far in the future while something does.
+    pub healed: At,
     /// Where its footage goes.
     pub route: Option<usize>,
     /// Of what is planned for storing.
@@ -57,6 +62,7 @@ impl Camera {
             dark: Some(At::default()),
             bright: None,
             sound_since: At::default(),
+            healed: NEVER,
             route: None,
             life: 0,
             quick_until: At::default(),
@@ -71,6 +77,18 @@ impl Camera {
             Stream::Main => Some(&mut self.main),
             Stream::Fallback => self.fallback.as_mut(),
         }
+    }
+
+    /// Whether anything is wrong in what comes of any of its streams.
+    pub fn has_trouble(&self) -> bool {
+        let is = |source: &Source| source.has(|ail| matches!(ail, Ail::Trouble(_)));
+        is(&self.main) || self.fallback.as_ref().is_some_and(is)
+    }
+
+    /// Whether both of its streams have sound, or the one that it has.
+    pub fn speaks(&self) -> bool {
+        let is = |source: &Source| !source.has(|ail| ail == Ail::Mute);
+        is(&self.main) && self.fallback.as_ref().is_none_or(is)
     }
 
     /// Whether footage flows.
@@ -120,6 +138,12 @@ impl Camera {
                 self.bright = None;
             }
             (Some(_), true) | (None, false) => {}
+        }
+        // What ails it now is looked at by those who know since when it was well before: an ail ends nothing.
+        if self.main.ails.is_empty() && self.main.flows() {
+            self.healed = self.healed.min(at);
+        } else if !self.main.flows() && self.main.ails.is_empty() {
+            self.healed = NEVER;
         }
         let muffled = self.is_muffled();
         if muffled {

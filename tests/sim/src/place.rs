@@ -9,7 +9,7 @@ use crate::shelf::Shelf;
 use crate::trace::Traces;
 use core::time::Duration;
 use holdfast_core::effect::VolumeEffect;
-use holdfast_core::event::{Fault, Health, Past};
+use holdfast_core::event::{Cause, Fault, Health, Past};
 use holdfast_core::retention::{Cleaner, Rules};
 use holdfast_core::settings::VolumeKind;
 use holdfast_core::time::Wall;
@@ -141,6 +141,16 @@ pub struct Place {
     pub ejected: Option<At>,
     /// What SMART said last.
     pub health: Health,
+    /// When it said so.
+    pub diagnosed: At,
+    /// When its troubles with slowness ended.
+    pub strained: Option<At>,
+    /// Since when its figures have not been told.
+    pub blind: Option<At>,
+    /// When footage became durable on it last.
+    pub proven: Option<At>,
+    /// Which fault it has was the core's to say, since then.
+    pub doubt: Option<At>,
 }
 
 impl Place {
@@ -173,6 +183,11 @@ impl Place {
             well: None,
             ejected: None,
             health: Health::Good,
+            diagnosed: At::default(),
+            strained: None,
+            blind: None,
+            doubt: None,
+            proven: None,
         }
     }
 
@@ -189,6 +204,28 @@ impl Place {
     /// Whether footage may go to it: ready, or writing out what is left.
     pub const fn may_take(&self) -> bool {
         matches!(self.writer, Writer::Ready { .. } | Writer::Closing)
+    }
+
+    /// The core is told of this fault.
+    pub fn fails_with(&mut self, fault: Fault, at: At) {
+        self.causes.of(Cause::Volume(fault)).begin(at);
+        if self.out == Out::No && !self.known_unmounted {
+            let since = self.trouble.filter(|(before, _)| *before == fault).map_or(at, |(_, since)| since);
+            self.trouble = Some((fault, since));
+        } else {
+            self.doubt = Some(at);
+        }
+    }
+
+    /// Footage became durable on it.
+    pub fn proves(&mut self, at: At) {
+        if let Writer::Ready { since, .. } = self.writer {
+            self.writer = Writer::Ready { since, stored: true };
+            self.trouble = None;
+            self.doubt = None;
+            self.proven = Some(at);
+            self.causes.end(at);
+        }
     }
 
     /// Whether it has that flaw.
@@ -419,10 +456,11 @@ impl Place {
         self.idle = None;
         self.known = false;
         self.busy = None;
-        self.trouble = None;
+        (self.trouble, self.doubt, self.proven, self.blind) = (None, None, None, None);
         self.well = None;
+        self.health = Health::Good;
+        self.diagnosed = now;
         self.attached = self.kind == VolumeKind::Path;
         self.mounted = self.kind == VolumeKind::Path && self.plugged;
-        let _ = now;
     }
 }

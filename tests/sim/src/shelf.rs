@@ -3,9 +3,9 @@
 //! Segments are longer here than on a disk (ten minutes), so that a month of 32 cameras is not a million of them.
 
 use crate::agenda::At;
-use crate::book::TOLERANCE;
+use crate::saboteur::Saboteur;
 use core::time::Duration;
-use holdfast_core::retention::{Candidate, Cleaner, Rule, Rules, Shelf as _, Space, SpaceUnknown, Step, Unlisted};
+use holdfast_core::retention::{Candidate, Cleaner, Rule, Rules, Space, SpaceUnknown, Step, Unlisted};
 use holdfast_core::time::{Mono, Wall};
 use std::collections::VecDeque;
 
@@ -122,21 +122,24 @@ impl Shelf {
     /// One turn of the adapter's loop: figures, then steps until there is nothing to delete.
     pub fn clean(
         &mut self,
-        at: At,
-        mono: Mono,
+        (at, mono): (At, Mono),
         clock: Option<Wall>,
         cleaner: &mut Cleaner,
-        blind: bool,
-        mut sabotage: impl FnMut(Step, &[(usize, u32)]) -> Step,
+        (blind, doubtful): (bool, bool),
+        mut saboteur: Option<&mut (dyn Saboteur + 'static)>,
     ) -> Turn {
         let space = Space { free: self.free(), total: self.total };
         cleaner.space(mono, if blind { Err(SpaceUnknown) } else { Ok(space) });
         let mut turn = Turn::default();
         for _ in 0..TURN {
-            let step = cleaner.step(mono, clock, self);
-            match sabotage(step, &[]) {
+            let mut step = cleaner.step(mono, clock, self);
+            if let Some(saboteur) = &mut saboteur {
+                step = saboteur.cleans(at, step, &self.open());
+            }
+            match step {
                 Step::Delete { camera, candidate, rule } => {
-                    turn.wrong = turn.wrong.take().or(self.judge(at, camera, &candidate, rule, clock));
+                    let clock = (clock, doubtful);
+                    turn.wrong = self.judge(at, camera, &candidate, rule, clock);
                     if turn.wrong.is_some() {
                         break;
                     }
@@ -167,7 +170,7 @@ impl Shelf {
         camera: usize,
         candidate: &Candidate,
         rule: Rule,
-        clock: Option<Wall>,
+        (clock, doubtful): (Option<Wall>, bool),
     ) -> Option<String> {
         let row = &self.rows[camera];
         if row.open.is_some_and(|open| open.sequence == candidate.sequence) {
@@ -193,7 +196,7 @@ impl Shelf {
             return Some(format!("cam{camera}: deleted by age while the clock is not trusted"));
         }
         let age = at.since(segment.ended);
-        (age + AGE_SLACK < least).then(|| format!("cam{camera}: deleted by {rule:?} at the true age of {age:?}"))
+        (!doubtful && age + AGE_SLACK < least).then(|| format!("cam{camera}: deleted by {rule:?} at the true age of {age:?}"))
     }
 
     fn delete(&mut self, camera: usize, candidate: &Candidate) {
@@ -233,5 +236,3 @@ impl holdfast_core::retention::Shelf for Shelf {
         self.rows.iter_mut().for_each(|row| row.cursor = 0);
     }
 }
-
-const _: () = assert!(TOLERANCE > 0);

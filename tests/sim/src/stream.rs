@@ -129,7 +129,11 @@ impl Source {
 
     /// Whether video comes over a connection.
     pub fn sends(&self) -> bool {
-        !self.has(|ail| matches!(ail, Ail::Fails(..) | Ail::Silent | Ail::Stalls | Ail::SoundAlone))
+        !self.has(|ail| match ail {
+            Ail::Fails(failure, _) => ends_links(failure),
+            Ail::Silent | Ail::Stalls | Ail::SoundAlone => true,
+            Ail::Starves | Ail::Flaps | Ail::Trouble(_) | Ail::Muffled | Ail::Mute => false,
+        })
     }
 
     /// Whether footage comes over the connection that is there: video that began with a keyframe.
@@ -144,6 +148,14 @@ impl Source {
             Ail::Trouble(failure) if !up.mended => Some(*failure),
             _ => None,
         })
+    }
+
+    /// When it gave video last.
+    pub fn gave(&self, otherwise: At) -> At {
+        match self.link {
+            Link::Up(up) => up.video.unwrap_or(up.since),
+            Link::Down | Link::Connecting | Link::TearingDown(_) => otherwise,
+        }
     }
 
     /// Counts what came until now.
@@ -195,6 +207,11 @@ impl Source {
             frozen: self.trouble() == Some(Failure::TimestampsFrozen),
         })
     }
+}
+
+/// Whether a camera that fails so also ends the connections that it has.
+pub const fn ends_links(failure: Failure) -> bool {
+    !matches!(failure, Failure::SessionLimit | Failure::Unauthorized | Failure::Forbidden | Failure::NotFound)
 }
 
 impl Up {
