@@ -199,6 +199,7 @@ impl World {
         let now = source.trouble();
         let mute = source.has(|ail| ail == Ail::Mute);
         let single = source.ails.len() == 1;
+        let source_audio = source.audio;
         for failure in [
             Failure::Garbage,
             Failure::TimestampsJump,
@@ -219,7 +220,7 @@ impl World {
         }
         let heard = up.is_some_and(|up| self.cameras[camera].sound_since > up.since + secs(10));
         let silence = match up {
-            Some(up) if mute && single && heard => Truth::Holds(settled.max(up.since) + secs(10)),
+            Some(up) if mute && single && heard && source_audio => Truth::Holds(settled.max(up.since) + secs(10)),
             _ if !mute && self.cameras[camera].speaks() => Truth::Over(settled),
             Some(_) | None => Truth::Open,
         };
@@ -238,7 +239,9 @@ impl World {
             (Some(_), None) => Truth::Open,
             (None, _) => Truth::Over(at),
         };
-        let fault = it.trouble.filter(|_| it.doubt.is_none() && !it.known_unmounted && it.attached);
+        let fault = it.trouble.filter(|_| {
+            it.well.is_none() && it.doubt.is_none() && !it.known_unmounted && it.attached
+        });
         let proven = it.proven.filter(|_| it.trouble.is_none() && it.doubt.is_none());
         let strain = it.has(|flaw| matches!(flaw, Flaw::Hangs | Flaw::Slow));
         let well = it.well;

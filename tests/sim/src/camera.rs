@@ -3,9 +3,9 @@
 //! Words: it **flows** while footage of the stream that is selected comes into its ring; a **chunk** is footage without a
 //! hole in it.
 
-use crate::agenda::{At, LinkId};
+use crate::agenda::{At, LinkId, secs};
 use crate::stream::{Ail, GOP, Link, Source};
-use crate::trace::Traces;
+use crate::trace::{Traces, earlier};
 use core::time::Duration;
 use holdfast_core::effect::Stream;
 use holdfast_core::event::{Cause, Failure};
@@ -45,6 +45,8 @@ pub struct Camera {
     pub quick_until: At,
     /// Why footage of it could be missing.
     pub causes: Traces,
+    /// Why its main stream could be away: also while its fallback is recorded.
+    pub away: Traces,
     /// To which volumes footage of it went.
     pub stored: Vec<Traces>,
 }
@@ -67,6 +69,7 @@ impl Camera {
             life: 0,
             quick_until: At::default(),
             causes: Traces::default(),
+            away: Traces::default(),
             stored: vec![Traces::default(); volumes],
         }
     }
@@ -145,10 +148,23 @@ impl Camera {
         } else if !self.main.flows() && self.main.ails.is_empty() {
             self.healed = NEVER;
         }
+        match self.main.link {
+            _ if self.main.flows() => self.away.end(at),
+            Link::Up(up) if !up.begun && self.main.sends() => {
+                self.away.of(Cause::Camera(Failure::KeyframeStarved)).begin(at);
+            }
+            Link::Up(_) => self.away.of(Cause::Camera(Failure::Stalled)).begin(at),
+            Link::Connecting => self.away.of(Cause::Camera(Failure::ConnectTimeout)).begin(at),
+            Link::Down | Link::TearingDown(_) => {}
+        }
         let muffled = self.is_muffled();
         if muffled {
             self.bright = None;
-            self.causes.of(Cause::Camera(Failure::NotStored)).begin(at);
+            // What the ring held already was not stored either.
+            self.causes.of(Cause::Camera(Failure::NotStored)).begin(earlier(at, secs(30)));
+        }
+        for failure in [self.main.trouble(), self.fallback.as_ref().and_then(Source::trouble)].into_iter().flatten() {
+            self.causes.of(Cause::Camera(failure)).begin(at);
         }
         if self.main.has(|ail| ail == Ail::Starves) {
             self.causes.of(Cause::Camera(Failure::KeyframeStarved)).begin(at);
@@ -168,7 +184,10 @@ impl Camera {
     }
 
     /// The core was told that a link failed so.
-    pub fn failed(&mut self, at: At, failure: Failure) {
+    pub fn failed(&mut self, at: At, stream: Stream, failure: Failure) {
+        if stream == Stream::Main {
+            self.away.of(Cause::Camera(failure)).begin(at);
+        }
         let since = self.dark.unwrap_or(at);
         self.causes.of(Cause::Camera(failure)).begin(since);
         if self.flow.is_some() {

@@ -201,6 +201,11 @@ impl World {
         told.push(VolumeEvent::Ready);
         told.into_iter().for_each(|event| self.tell_of_place(place, event));
         self.agenda.at(at + millis(700), Item::Place(place as u8, life, PlaceStep::Figures));
+        self.store_all_soon(place);
+    }
+
+    /// The writer comes to every ring before it.
+    pub fn store_all_soon(&mut self, place: usize) {
         for camera in 0..self.cameras.len() {
             if self.cameras[camera].route == Some(place) {
                 self.store_soon(camera);
@@ -408,6 +413,8 @@ impl World {
         let at = self.at;
         let it = &mut self.places[place];
         it.busy = None;
+        self.store_all_soon(place);
+        let it = &mut self.places[place];
         if core::mem::take(&mut it.hanging) {
             self.tell_of_place(place, VolumeEvent::Released);
         } else if self.places[place].writer == Writer::Opening {

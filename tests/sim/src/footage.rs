@@ -107,19 +107,21 @@ impl World {
         self.settle(camera);
         let slow = self.places[place].has(|flaw| flaw == Flaw::Slow);
         let step = match () {
-            () if slow => self.spread(secs(10), secs(60)),
+            () if slow => self.spread(secs(6), secs(50)),
             () if self.cameras[camera].quick_until > self.at => QUICK,
             () if self.shed >= Shed::Depth => SHORT_STEP,
             () => STEP,
         };
         self.agenda.at(self.at + step, Item::Store(camera as u8, life));
-        if slow && self.cameras[camera].quick_until > self.at {
-            // It was quick until now: the first slow call begins.
-            self.cameras[camera].quick_until = self.at;
-            return;
+        let at = self.at;
+        if slow {
+            // A call ends, and the next one begins; the first one began when it became slow.
+            let first = self.places[place].busy.replace(at).is_none();
+            if first {
+                return;
+            }
         }
         if self.places[place].has(|flaw| flaw == Flaw::Hangs) {
-            let at = self.at;
             self.places[place].busy.get_or_insert(at);
             return;
         }
@@ -247,7 +249,7 @@ impl World {
         hole.rest.from = span.to;
         self.hole = Some(hole);
         // What lay in the hole is only known while the clock did not jump in it.
-        let steady = self.judge.anchored.is_none_or(|moved| moved < earlier(from, secs(70)));
+        let steady = self.judge.anchored.is_none_or(|moved| moved < earlier(from, secs(130)));
         if !steady || self.places[place].disk().books[camera].strange {
             return;
         }
@@ -274,6 +276,7 @@ impl World {
                 .any(|other| other != place && cam.stored[other].overlaps(Cause::OnAnotherVolume, from, to)),
             Cause::Volume(_) | Cause::Ejected => self.places[place].causes.overlaps(cause, from, to),
             Cause::Starting => cam.causes.overlaps(cause, from, to),
+            Cause::Camera(_) if cam.away.overlaps(cause, from, to) => true,
             Cause::Camera(_) | Cause::Lost | Cause::RingOverflow => cam.causes.overlaps(cause, from, to),
             Cause::ClockStepped | Cause::Deleted(_) => false,
             // Never said by a core that knows its volumes.
@@ -297,6 +300,9 @@ impl World {
             self.judge.anchored = Some(at);
         }
         if moved > 2_000_000 {
+            // Segments that are open go on in the old times until their next keyframe.
+            let due = earlier(at + GOP, SEGMENT);
+            self.segments.iter_mut().flatten().for_each(|segment| segment.2 = segment.2.min(due));
             for place in &mut self.places {
                 let ready = place.is_ready();
                 for (index, medium) in place.media.iter_mut().enumerate() {

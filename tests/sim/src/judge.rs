@@ -22,7 +22,10 @@ const MOST_PER_HOST: usize = 2;
 /// The slowest pace of attempts, and what the budget may add: 64 links at four a second, two at a time on one host where
 /// nothing answers for 15 s and tear-downs hang for 6 s.
 const SLOWEST: Duration = secs(300 + 20);
-const HOST_QUEUE: Duration = secs(22);
+const HOST_QUEUE: Duration = secs(12);
+
+/// A session counts against its host for so long, whether or not it is set up or taken down by then.
+const PASSAGE: Duration = secs(5);
 
 /// Which hosts the streams are on.
 #[derive(Clone, Debug, Default)]
@@ -56,9 +59,11 @@ pub struct Judge {
     /// The configured retention.
     pub retention: Duration,
     /// The last sign of life.
-    pub alive: At,
+    pub alive: Option<At>,
     /// Since when no volume takes footage.
     pub none_since: Option<At>,
+    /// The machine itself was off.
+    pub cold: bool,
     /// When it was told to end.
     pub stopped: At,
     /// The transport of the newest attempt of each link.
@@ -104,7 +109,7 @@ impl Judge {
 
     /// The recorder starts.
     pub fn starts(&mut self, at: At) {
-        self.alive = at;
+        self.alive = None;
         self.attempts.clear();
         self.down.end(at);
         self.corrected = None;
@@ -147,9 +152,9 @@ impl World {
                 }
                 let Some(source) = self.cameras[other].source(side) else { continue };
                 passing += match source.link {
-                    Link::Connecting => 1,
-                    Link::TearingDown(since) if at.since(since) < secs(6) => 1,
-                    Link::Down | Link::TearingDown(_) | Link::Up(_) => 0,
+                    Link::Connecting if at.since(source.effort) < PASSAGE => 1,
+                    Link::TearingDown(since) if at.since(since) < PASSAGE => 1,
+                    Link::Down | Link::Connecting | Link::TearingDown(_) | Link::Up(_) => 0,
                 };
             }
         }

@@ -194,7 +194,7 @@ impl World {
             return self.fails(camera, stream, failure);
         }
         if alone {
-            self.cameras[camera].failed(at, Failure::NothingRecordable);
+            self.cameras[camera].failed(at, stream, Failure::NothingRecordable);
             return self.tell_of(camera, stream, CameraEvent::Streaming { video: false, audio: true });
         }
         let audio = source.audio;
@@ -243,7 +243,7 @@ impl World {
         up.dead = true;
         self.cameras[camera].follow(at);
         // Some breaks are seen at once, some only by the silence after them.
-        if failure == Failure::Internal || self.chance(70) {
+        if failure == Failure::Internal || self.weather.is_cut() || self.chance(70) {
             self.fails(camera, stream, failure);
         }
     }
@@ -251,7 +251,7 @@ impl World {
     /// The core is told that an attempt or a connection failed.
     fn fails(&mut self, camera: usize, stream: Stream, failure: Failure) {
         let at = self.at;
-        self.cameras[camera].failed(at, failure);
+        self.cameras[camera].failed(at, stream, failure);
         let Some(source) = self.cameras[camera].source(stream) else { return };
         source.refused = match (failure, source.refused) {
             (Failure::Unauthorized | Failure::Forbidden, before) => {
@@ -284,7 +284,7 @@ impl World {
         let connecting = matches!(source.link, Link::Connecting);
         self.cameras[camera].sound_since = at;
         self.cameras[camera].follow(at);
-        if up && !sends && failing && self.chance(60) {
+        if up && !sends && failing && (self.weather.is_cut() || self.chance(60)) {
             let wait = millis(self.rng.u64(1..400));
             self.agenda.at(at + wait, Item::Link(link(camera, stream), life, LinkStep::Break));
         } else if up && flaps {

@@ -38,6 +38,9 @@ impl World {
         }
         let at = self.at;
         self.tally.starts += 1;
+        if core::mem::take(&mut self.judge.cold) {
+            self.clock.boots(at);
+        }
         let settings = self.settings();
         self.core = Box::new(Appliance::new(settings));
         self.power = Power::Running(at);
@@ -122,6 +125,9 @@ impl World {
         let took = self.at.since(since);
         self.demand(took <= secs(17), Invariant::Stops, || format!("the end took {took:?}"));
         self.ends_session(Past::Stopped, Cause::Stopped);
+        if self.weather.calm {
+            return;
+        }
         let after = self.spread(secs(2), secs(600));
         self.agenda.at(self.at + after, Item::Boot);
     }
@@ -143,7 +149,7 @@ impl World {
         let after = match past {
             Past::PowerLost => {
                 let dark = self.spread(secs(5), secs(7200));
-                self.clock.boots(at + dark);
+                self.judge.cold = true;
                 dark + secs(12)
             }
             Past::Stopped | Past::Crashed | Past::OutOfMemory => millis(self.rng.u64(1500..8000)),

@@ -413,7 +413,11 @@ impl World {
                             self.places[place].strained = Some(self.at);
                             self.releases(place);
                         }
-                        Flaw::Slow => self.places[place].strained = Some(self.at),
+                        Flaw::Slow => {
+                            self.places[place].strained = Some(self.at);
+                            self.places[place].busy = None;
+                            self.store_all_soon(place);
+                        }
                         Flaw::Sick(_) => self.tell_health(place),
                         Flaw::Fails(Fault::Foreign | Fault::Duplicate | Fault::Copied) => {
                             // A person mended it, and says so.

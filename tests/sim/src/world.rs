@@ -91,6 +91,8 @@ pub struct World {
     pub agenda: Agenda,
     /// The recorder's core.
     pub core: Box<Appliance>,
+    /// When it wants to be called again.
+    pub timeout: Option<At>,
     /// A hand between the two.
     pub saboteur: Option<Box<dyn Saboteur>>,
     /// Whether it runs.
@@ -193,9 +195,7 @@ impl World {
     fn timeout(&self) -> Option<At> {
         match self.power {
             Power::Off => None,
-            Power::Running(_) | Power::Stopping(_) => {
-                self.core.poll_timeout().map(|mono| self.clock.at(mono))
-            }
+            Power::Running(_) | Power::Stopping(_) => self.timeout,
         }
     }
 
@@ -241,7 +241,9 @@ impl World {
 
     fn check_timeout(&mut self) {
         let now = self.clock.mono(self.at);
-        match self.core.poll_timeout() {
+        let timeout = self.core.poll_timeout();
+        self.timeout = timeout.map(|mono| self.clock.at(mono));
+        match timeout {
             Some(timeout) => {
                 let fits = timeout > now && timeout <= now + secs(1);
                 self.demand(fits, Invariant::DriveContract, || {
@@ -254,7 +256,7 @@ impl World {
             }
         }
         if let Some(since) = self.running_since() {
-            let last = self.judge.alive.max(since);
+            let last = self.judge.alive.unwrap_or(since);
             let silent = self.at.since(last);
             self.demand(silent <= millis(2100), Invariant::Alive, || format!("no sign of life for {silent:?}"));
         }
@@ -288,9 +290,9 @@ impl World {
             Effect::SetAnchor(anchor) => self.set_anchor(anchor),
             Effect::Shed(shed) => self.sheds(shed),
             Effect::Alive => {
-                let early = self.at.since(self.judge.alive) < millis(900) && self.judge.alive > Mono(0);
+                let early = self.judge.alive.is_some_and(|last| self.at.since(last) < secs(1));
                 self.demand(!early, Invariant::Alive, || "two signs of life within a second".into());
-                self.judge.alive = self.at;
+                self.judge.alive = Some(self.at);
             }
             Effect::Alarm(notice) => self.alarm(notice),
             Effect::Finished => self.finished(),
