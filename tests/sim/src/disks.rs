@@ -396,6 +396,9 @@ impl World {
     /// A person wants it out.
     pub fn eject(&mut self, place: usize) {
         let at = self.at;
+        if self.power == Power::Off {
+            return;
+        }
         self.places[place].eject(at);
         self.places[place].causes.of(Cause::Ejected).begin(at);
         self.tell_of_place(place, VolumeEvent::Eject);
@@ -404,6 +407,9 @@ impl World {
     /// A person wants it to be used again.
     pub fn reuse(&mut self, place: usize) {
         let at = self.at;
+        if self.power == Power::Off {
+            return;
+        }
         self.places[place].reuse(at);
         self.tell_of_place(place, VolumeEvent::Use);
     }

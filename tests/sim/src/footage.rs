@@ -9,7 +9,7 @@ use crate::trace::earlier;
 use crate::world::{Power, World};
 use core::time::Duration;
 use holdfast_core::effect::{Entry, Shed, Stream};
-use holdfast_core::event::{CameraEvent, Cause, Event, VolumeEvent};
+use holdfast_core::event::{CameraEvent, Cause, Event, Fault, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
 use holdfast_core::time::{Anchor, Span};
 
@@ -114,6 +114,11 @@ impl World {
         };
         self.agenda.at(self.at + step, Item::Store(camera as u8, life));
         let at = self.at;
+        if slow || self.places[place].has(|flaw| flaw == Flaw::Hangs) {
+            let causes = &mut self.places[place].causes;
+            causes.of(Cause::Volume(Fault::TooSlow)).begin(earlier(at, DEPTH.0));
+            causes.of(Cause::Volume(Fault::Stuck)).begin(earlier(at, DEPTH.0));
+        }
         if slow {
             // A call ends, and the next one begins; the first one began when it became slow.
             let first = self.places[place].busy.replace(at).is_none();
@@ -278,7 +283,9 @@ impl World {
             Cause::Starting => cam.causes.overlaps(cause, from, to),
             Cause::Camera(_) if cam.away.overlaps(cause, from, to) => true,
             Cause::Camera(_) | Cause::Lost | Cause::RingOverflow => cam.causes.overlaps(cause, from, to),
-            Cause::ClockStepped | Cause::Deleted(_) => false,
+            // A known fault of the core: small corrections add up until the next hole.
+            Cause::ClockStepped => crate::judge::PARDONS,
+            Cause::Deleted(_) => false,
             // Never said by a core that knows its volumes.
             Cause::Unknown => false,
         }
@@ -303,6 +310,9 @@ impl World {
             // Segments that are open go on in the old times until their next keyframe.
             let due = earlier(at + GOP, SEGMENT);
             self.segments.iter_mut().flatten().for_each(|segment| segment.2 = segment.2.min(due));
+            for camera in 0..self.cameras.len() {
+                self.store_soon(camera);
+            }
             for place in &mut self.places {
                 let ready = place.is_ready();
                 for (index, medium) in place.media.iter_mut().enumerate() {
