@@ -114,6 +114,8 @@ impl Account {
     pub(crate) fn remember(&mut self, covered_until: Wall, cause: Cause) {
         self.covered_until = covered_until;
         self.whose = Whose::Past;
+        // A ledger tells its own times, put right already where they had to be.
+        (self.correction, self.back) = (None, None);
         self.furthest = covered_until;
         self.begin_with(cause);
     }
@@ -171,6 +173,10 @@ impl Account {
 
     /// The wall clock was set by this many microseconds.
     pub(crate) fn clock_set(&mut self, by: i64) {
+        if by.abs() <= TOLERANCE {
+            // Too little to leave a hole. Added up over days, such corrections would explain one that they did not make.
+            return;
+        }
         self.forward = self.forward.saturating_add(by).max(0);
     }
 

@@ -86,6 +86,8 @@ pub(crate) struct Camera {
     main: Link,
     fallback: Option<Link>,
     recorded: Stream,
+    /// Since when.
+    recorded_since: Mono,
     /// The main stream is to be recorded again. Until its next keyframe comes, the fallback is.
     handover: Option<Handover>,
     away: Option<Away>,
@@ -116,6 +118,7 @@ impl Camera {
             main: Link::new(transport, host, stall),
             fallback: fallback.map(|host| Link::new(transport, host, stall)),
             recorded: Stream::Main,
+            recorded_since: Mono(0),
             handover: None,
             away: None,
             absence: None,
@@ -351,7 +354,8 @@ impl Camera {
     /// Since when its video has come without becoming durable, although it could.
     fn unstored_since(&self, able: Option<Mono>) -> Option<Mono> {
         let live = self.link(self.recorded).and_then(Link::live_since)?;
-        Some(live.max(able?).max(self.stored.unwrap_or(Mono(0))))
+        // What a stream gave before it was recorded was not to be stored.
+        Some(live.max(able?).max(self.stored.unwrap_or(Mono(0))).max(self.recorded_since))
     }
 
     fn mends_storing_at(&self, unstored: Mono) -> Mono {
@@ -382,7 +386,7 @@ impl Camera {
         match self.recorded {
             Stream::Main => match (self.away, self.handover) {
                 (Some(_), _) if fallback.is_up() => {
-                    self.recorded = Stream::Fallback;
+                    (self.recorded, self.recorded_since) = (Stream::Fallback, now);
                     self.handover = None;
                 }
                 (Some(_), _) if missed && means == Means::Ample => fallback.want(now, Reason::MainAway),
@@ -394,7 +398,9 @@ impl Camera {
                 (Some(_) | None, _) => {}
             },
             // Whichever comes first is recorded from its first keyframe on.
-            Stream::Fallback if !fallback.is_up() => self.recorded = Stream::Main,
+            Stream::Fallback if !fallback.is_up() => {
+                (self.recorded, self.recorded_since) = (Stream::Main, now);
+            }
             Stream::Fallback => {
                 let live = self.main.live_since();
                 let healthy = match means {
@@ -402,7 +408,7 @@ impl Camera {
                     Means::Short => live.is_some(),
                 };
                 if healthy {
-                    self.recorded = Stream::Main;
+                    (self.recorded, self.recorded_since) = (Stream::Main, now);
                     self.handover = Some(Handover::Decided);
                 }
             }
