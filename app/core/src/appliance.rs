@@ -9,11 +9,12 @@
 //! Order within one drain: the anchor, entries of ledgers, cameras, routes, volumes, alarms, the end. So what is to be
 //! written into a ledger comes before the command to close it.
 
+mod attention;
 mod cameras;
 
 use crate::alarm::{AlarmKey, Alarms, Detail, MAX_ALARMS};
 use crate::camera::Camera;
-use crate::clock::Clock;
+use crate::clock::{Clock, Look};
 use crate::dial::Dial;
 use crate::effect::{CameraEffect, Effect, Entry, Stream, VolumeEffect};
 use crate::event::{Event, Health, VolumeEvent};
@@ -27,6 +28,7 @@ use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, Settings, VolumeInd
 use crate::time::{Mono, Now};
 use crate::volume::Volume;
 use crate::watch::{self, Watch};
+use attention::{Attention, Subject};
 use core::time::Duration;
 use heapless::Vec;
 
@@ -53,6 +55,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 pub struct Appliance {
     life: Life,
     heartbeat: Option<Mono>,
+    attention: Attention,
     /// Whether the watchdog is owed a sign of life, and when it had the last one.
     alive: Alive,
     clock: Clock,
@@ -107,6 +110,7 @@ impl Appliance {
         Appliance {
             life: Life::New,
             heartbeat: None,
+            attention: Attention::default(),
             alive: Alive::Told(Mono(0)),
             clock: Clock::new(&settings),
             watch: Watch::new(cameras.len(), volumes),
@@ -140,17 +144,32 @@ impl Appliance {
                 if let Event::ClockSynchronised(synchronised) = event {
                     self.clock.synchronised(synchronised);
                 }
-                self.look_at_clocks(now);
+                let moved = self.look_at_clocks(now);
+                if !moved && self.take_quietly(now, &event) {
+                    return;
+                }
                 self.take(now, event);
             }
         }
         self.advance(now);
+        self.attend_to_all(now.mono);
     }
 
     /// The next decision; call until it is empty. At most [`MAX_EFFECTS`] after one event.
     pub fn poll_effect(&mut self) -> Option<Effect> {
         if let Some(anchor) = self.clock.poll_effect() {
             return Some(Effect::SetAnchor(anchor));
+        }
+        match self.attention.subject {
+            Subject::All => {}
+            Subject::One(place) => {
+                let anchor = self.clock.anchor();
+                if let Some(entry) = self.recording.poll_entry_of(place, &self.volumes, anchor) {
+                    return Some(entry);
+                }
+                return self.poll_alive();
+            }
+            Subject::Nothing => return self.poll_alive(),
         }
         if let Some(entry) = self.recording.poll_entry(&self.volumes, self.clock.anchor()) {
             return Some(entry);
@@ -180,9 +199,8 @@ impl Appliance {
         if let Some(notice) = self.alarms.poll_effect() {
             return Some(Effect::Alarm(notice));
         }
-        if let Alive::Owed(at) = self.alive {
-            self.alive = Alive::Told(at);
-            return Some(Effect::Alive);
+        if let Some(alive) = self.poll_alive() {
+            return Some(alive);
         }
         if self.life == Life::Leaving {
             self.life = Life::Over;
@@ -191,12 +209,25 @@ impl Appliance {
         None
     }
 
+    /// The sign of life, if one is owed; else all has been polled.
+    fn poll_alive(&mut self) -> Option<Effect> {
+        if let Alive::Owed(at) = self.alive {
+            self.alive = Alive::Told(at);
+            return Some(Effect::Alive);
+        }
+        self.attention.drained = true;
+        None
+    }
+
     /// When to call `handle` with `Tick` if nothing else happens before: within a second while it runs, `None`
     /// before `Start` and after the end. After a call at that moment it lies in the future.
     pub fn poll_timeout(&self) -> Option<Mono> {
         let heartbeat = self.heartbeat?;
-        let (able, means) = (self.able, self.means());
-        let cameras = self.cameras.iter().filter_map(|camera| camera.deadline(able, means));
+        Some(self.attention.due().map_or(heartbeat, |due| due.min(heartbeat)))
+    }
+
+    /// When any machine but a camera wants to be called.
+    fn others_due(&self) -> Option<Mono> {
         let volumes = self.volumes.iter().filter_map(Volume::deadline);
         let usages = self.usages.iter().filter_map(Usage::deadline);
         let route = match self.life {
@@ -205,7 +236,9 @@ impl Appliance {
             Life::New | Life::StoppingCameras | Life::ClosingVolumes | Life::Leaving | Life::Over => None,
         };
         let others = [self.alarms.deadline(), route, self.dial_deadline()];
-        cameras.chain(volumes).chain(usages).chain(others.into_iter().flatten()).chain([heartbeat]).min()
+        let round = self.attention.round;
+        let turns = self.volumes.iter().filter_map(Volume::turns_at).filter(|at| *at > round);
+        volumes.chain(usages).chain(turns).chain(others.into_iter().flatten()).min()
     }
 
     /// How many alarms were lost in this session, since more conditions held than [`MAX_ALARMS`].
@@ -221,15 +254,17 @@ impl Appliance {
         self.cameras.iter_mut().for_each(|camera| camera.start(now.mono));
     }
 
-    fn look_at_clocks(&mut self, now: Now) {
+    /// True if the clock was set or is trusted anew.
+    fn look_at_clocks(&mut self, now: Now) -> bool {
         let look = self.clock.look(now);
+        let changed = look != Look::default();
         let by_micros = look.moved;
         match look.known {
             Some(known) => self.recording.time_corrected(now.mono, known, by_micros),
             None => self.recording.clock_set(by_micros),
         }
         if !look.is_step() {
-            return;
+            return changed;
         }
         for (index, volume) in (0u8..).zip(&self.volumes) {
             if volume.ready_since().is_some() {
@@ -238,6 +273,7 @@ impl Appliance {
             }
         }
         self.alarms.occur(now, AlarmKey::ClockStepped, Detail::Micros(by_micros));
+        changed
     }
 
     fn take(&mut self, now: Now, event: Event) {
@@ -415,12 +451,7 @@ impl Appliance {
             }
             Life::Running | Life::StoppingCameras | Life::ClosingVolumes => {}
         }
-        self.heartbeat = Some(now.mono + HEARTBEAT);
-        if let Alive::Told(at) = self.alive
-            && now.mono.since(at) >= HEARTBEAT
-        {
-            self.alive = Alive::Owed(now.mono);
-        }
+        self.beat(now.mono);
         self.advance_cameras(now.mono);
         if self.life != Life::Running {
             self.volumes.iter_mut().for_each(|volume| volume.rest(now.mono));

@@ -79,6 +79,20 @@ pub(crate) enum Means {
     Short,
 }
 
+/// What others may depend on: while this is the same, nothing about the camera has to be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Standing {
+    links: [Option<(Phase, bool, bool)>; 2],
+    recorded: Stream,
+    handover: Option<Handover>,
+    away: Option<Away>,
+    absence: Option<Absence>,
+    records: bool,
+    trouble: Option<Failure>,
+    silent: bool,
+    flaps: bool,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Camera {
@@ -258,6 +272,22 @@ impl Camera {
     pub(crate) fn dial(&mut self, stream: Stream, now: Mono) {
         if let Some(link) = self.link_mut(stream) {
             link.dial(now);
+        }
+    }
+
+    /// See [`Standing`].
+    pub(crate) fn standing(&self) -> Standing {
+        let link = |link: &Link| (link.phase(), link.live_since().is_some(), link.owes());
+        Standing {
+            links: [Some(link(&self.main)), self.fallback.as_ref().map(link)],
+            recorded: self.recorded,
+            handover: self.handover,
+            away: self.away,
+            absence: self.absence,
+            records: self.progress.is_some(),
+            trouble: self.trouble(),
+            silent: self.is_silent(),
+            flaps: self.flaps(),
         }
     }
 

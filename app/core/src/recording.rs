@@ -272,7 +272,14 @@ impl Recording {
 
     /// Brings the standing cause of every account up to date.
     pub(crate) fn follow(&mut self, now: Mono, cameras: &[Camera], volumes: &[Volume]) {
-        for (books, camera) in self.cameras.iter_mut().zip(cameras) {
+        for place in 0..cameras.len() {
+            self.follow_one(now, place, cameras, volumes);
+        }
+    }
+
+    /// The same, of the camera at this place alone.
+    pub(crate) fn follow_one(&mut self, now: Mono, place: usize, cameras: &[Camera], volumes: &[Volume]) {
+        if let (Some(books), Some(camera)) = (self.cameras.get_mut(place), cameras.get(place)) {
             let absence = camera.absence();
             for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
                 if !volume.is_ready() {
@@ -310,20 +317,34 @@ impl Recording {
         if let Some((volume, entry)) = self.entries.pop_front() {
             return Some(Effect::Account(volume, entry));
         }
-        for (camera, books) in (0u8..).zip(&mut self.cameras) {
-            for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
-                if !volume.is_ready() {
-                    continue;
-                }
-                if let Some((span, cause)) = account.poll_late() {
-                    let entry = Entry::Gap { camera: CameraIndex(camera), span, cause };
-                    return Some(Effect::Account(VolumeIndex(index), entry));
-                }
-                let opened = account.poll_opened(anchor);
-                if let Some((from, cause)) = opened {
-                    let entry = Entry::GapOpened { camera: CameraIndex(camera), from, cause };
-                    return Some(Effect::Account(VolumeIndex(index), entry));
-                }
+        (0..self.cameras.len()).find_map(|place| self.poll_account(place, volumes, anchor))
+    }
+
+    /// The next entry that the camera at this place alone has brought.
+    pub(crate) fn poll_entry_of(
+        &mut self,
+        place: usize,
+        volumes: &[Volume],
+        anchor: &Anchor,
+    ) -> Option<Effect> {
+        if let Some((volume, entry)) = self.entries.pop_front() {
+            return Some(Effect::Account(volume, entry));
+        }
+        self.poll_account(place, volumes, anchor)
+    }
+
+    fn poll_account(&mut self, place: usize, volumes: &[Volume], anchor: &Anchor) -> Option<Effect> {
+        let camera = CameraIndex(u8::try_from(place).ok()?);
+        let accounts = &mut self.cameras.get_mut(place)?.accounts;
+        for ((index, account), volume) in (0u8..).zip(accounts).zip(volumes) {
+            if !volume.is_ready() {
+                continue;
+            }
+            if let Some((span, cause)) = account.poll_late() {
+                return Some(Effect::Account(VolumeIndex(index), Entry::Gap { camera, span, cause }));
+            }
+            if let Some((from, cause)) = account.poll_opened(anchor) {
+                return Some(Effect::Account(VolumeIndex(index), Entry::GapOpened { camera, from, cause }));
             }
         }
         None

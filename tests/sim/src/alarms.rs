@@ -75,7 +75,9 @@ impl World {
             self.judge_raise(&notice.key);
         }
         let skips = known == AlarmState::Normal && notice.state == AlarmState::Acknowledged;
-        self.demand(!skips, Invariant::AlarmRaised, || format!("{:?} is known before it was told", notice.key));
+        self.demand(!skips, Invariant::AlarmRaised, || {
+            format!("{:?} is known before it was told", notice.key)
+        });
     }
 
     /// Under a common cause a camera's own alarm waits.
@@ -151,7 +153,11 @@ impl World {
             let dark = at.since(dark.max(started));
             // What was refused and is now merely lost waits for its own delay.
             let passing = at.since(self.alarms.state(&access).1) < secs(12);
-            let told = passing || self.alarms.stands(&lost) || self.alarms.stands(&access) || common || self.weather.is_cut();
+            let told = passing
+                || self.alarms.stands(&lost)
+                || self.alarms.stands(&access)
+                || common
+                || self.weather.is_cut();
             self.demand(told || dark < secs(61 + 20), Invariant::AlarmRaised, || {
                 format!("cam{camera} gives nothing for {dark:?}, and no alarm tells it")
             });
@@ -165,7 +171,9 @@ impl World {
         let fallback = match recorded {
             Stream::Main => Truth::Over(since),
             Stream::Fallback if common || self.weather.is_cut() => Truth::Open,
-            Stream::Fallback => self.cameras[camera].bright.map_or(Truth::Open, |it| Truth::Holds(it.max(since))),
+            Stream::Fallback => {
+                self.cameras[camera].bright.map_or(Truth::Open, |it| Truth::Holds(it.max(since)))
+            }
         };
         self.judge_alarm(&AlarmKey::CameraFallback(index), fallback, secs(62), secs(30));
         self.patrol_trouble(camera, index);
@@ -222,7 +230,9 @@ impl World {
         }
         let heard = up.is_some_and(|up| self.cameras[camera].sound_since > up.since + secs(10));
         let silence = match up {
-            Some(up) if mute && single && heard && source_audio => Truth::Holds(settled.max(up.since) + secs(10)),
+            Some(up) if mute && single && heard && source_audio => {
+                Truth::Holds(settled.max(up.since) + secs(10))
+            }
             _ if !mute && self.cameras[camera].speaks() => Truth::Over(settled),
             Some(_) | None => Truth::Open,
         };
@@ -241,9 +251,9 @@ impl World {
             (Some(_), None) => Truth::Open,
             (None, _) => Truth::Over(at),
         };
-        let fault = it.trouble.filter(|_| {
-            it.well.is_none() && it.doubt.is_none() && !it.known_unmounted && it.attached
-        });
+        let fault = it
+            .trouble
+            .filter(|_| it.well.is_none() && it.doubt.is_none() && !it.known_unmounted && it.attached);
         let proven = it.proven.filter(|_| it.trouble.is_none() && it.doubt.is_none());
         let strain = it.has(|flaw| matches!(flaw, Flaw::Hangs | Flaw::Slow));
         let well = it.well;
@@ -279,7 +289,8 @@ impl World {
             // All were well before, so all are lost together.
             (Some(cut), _) => {
                 let well = self.cameras.iter().filter(|cam| earlier(cut, secs(60)) > cam.healed).count();
-                let sure = cut > started + secs(90) && well * 4 >= self.cameras.len() * 3 && self.cameras.len() >= 4;
+                let sure =
+                    cut > started + secs(90) && well * 4 >= self.cameras.len() * 3 && self.cameras.len() >= 4;
                 if sure { Truth::Holds(cut) } else { Truth::Open }
             }
             (None, back) => {
@@ -311,7 +322,9 @@ impl World {
             let proven = self.places.iter().filter(|place| place.well.is_some() && place.trouble.is_none());
             let best = proven.filter_map(|place| place.well.max(place.proven)).min();
             let truth = match (ready, best) {
-                (Some(_), Some(best)) if self.places.iter().all(|place| place.doubt.is_none()) => Truth::Over(best),
+                (Some(_), Some(best)) if self.places.iter().all(|place| place.doubt.is_none()) => {
+                    Truth::Over(best)
+                }
                 _ => Truth::Open,
             };
             self.judge_alarm(&key, truth, secs(0), secs(40));

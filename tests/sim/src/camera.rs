@@ -163,7 +163,9 @@ impl Camera {
             // What the ring held already was not stored either.
             self.causes.of(Cause::Camera(Failure::NotStored)).begin(earlier(at, secs(30)));
         }
-        for failure in [self.main.trouble(), self.fallback.as_ref().and_then(Source::trouble)].into_iter().flatten() {
+        for failure in
+            [self.main.trouble(), self.fallback.as_ref().and_then(Source::trouble)].into_iter().flatten()
+        {
             self.causes.of(Cause::Camera(failure)).begin(at);
         }
         if self.main.has(|ail| ail == Ail::Starves) {
@@ -171,12 +173,13 @@ impl Camera {
         }
         let since = self.dark.unwrap_or(at);
         if self.flow.is_none() {
-            let derived = [&self.main].into_iter().chain(&self.fallback).filter_map(|source| match source.link {
-                Link::Up(up) if !up.begun && source.sends() => Some(Failure::KeyframeStarved),
-                Link::Up(_) => Some(Failure::Stalled),
-                Link::Connecting => Some(Failure::ConnectTimeout),
-                Link::Down | Link::TearingDown(_) => None,
-            });
+            let derived =
+                [&self.main].into_iter().chain(&self.fallback).filter_map(|source| match source.link {
+                    Link::Up(up) if !up.begun && source.sends() => Some(Failure::KeyframeStarved),
+                    Link::Up(_) => Some(Failure::Stalled),
+                    Link::Connecting => Some(Failure::ConnectTimeout),
+                    Link::Down | Link::TearingDown(_) => None,
+                });
             for failure in derived.collect::<Vec<_>>() {
                 self.causes.of(Cause::Camera(failure)).begin(since);
             }

@@ -31,13 +31,13 @@ impl World {
         let before = self.places[place].writer;
         if effect == VolumeEffect::Close && stopped {
             let down = self.cameras.iter().all(|camera| {
-                [Some(&camera.main), camera.fallback.as_ref()].into_iter().flatten().all(|source| {
-                    match source.link {
+                [Some(&camera.main), camera.fallback.as_ref()].into_iter().flatten().all(
+                    |source| match source.link {
                         crate::stream::Link::Down => true,
                         crate::stream::Link::TearingDown(since) => at.since(since) >= secs(6),
                         crate::stream::Link::Connecting | crate::stream::Link::Up(_) => false,
-                    }
-                })
+                    },
+                )
             });
             self.demand(down, Invariant::Stops, || format!("vol{place} is closed before its cameras"));
         }
@@ -108,8 +108,12 @@ impl World {
         let current = self.places[place].life == life;
         let asked = self.places[place].errand == life;
         match step {
-            PlaceStep::Opened if current && self.places[place].writer == Writer::Opening => self.opened(place),
-            PlaceStep::Closed if current && self.places[place].writer == Writer::Closing => self.closed(place),
+            PlaceStep::Opened if current && self.places[place].writer == Writer::Opening => {
+                self.opened(place)
+            }
+            PlaceStep::Closed if current && self.places[place].writer == Writer::Closing => {
+                self.closed(place)
+            }
             PlaceStep::Figures if current => self.place_figures(place, life),
             PlaceStep::Unmounted if asked && self.places[place].unmount_asked => {
                 let it = &mut self.places[place];
@@ -182,7 +186,11 @@ impl World {
                         book.reopened();
                     }
                     let covered_until = book.covered;
-                    told.push(VolumeEvent::History { camera: CameraIndex(camera as u8), covered_until, past });
+                    told.push(VolumeEvent::History {
+                        camera: CameraIndex(camera as u8),
+                        covered_until,
+                        past,
+                    });
                 }
             }
             disk.past = None;
@@ -301,7 +309,8 @@ impl World {
         let saboteur = &mut self.saboteur;
         let Place { media, medium, cleaner, .. } = &mut self.places[place];
         let disk = &mut media[*medium];
-        let turn = disk.shelf.clean((at, mono), clock, cleaner, (blind, disk.doubtful), saboteur.as_deref_mut());
+        let turn =
+            disk.shelf.clean((at, mono), clock, cleaner, (blind, disk.doubtful), saboteur.as_deref_mut());
         for (rule, segments, bytes) in turn.deleted {
             self.tally.deleted += u64::from(segments);
             self.tell_of_place(place, VolumeEvent::Deleted { rule, segments, bytes });
@@ -348,7 +357,8 @@ impl World {
         let it = &mut self.places[place];
         let ejected = matches!(it.out, Out::Unmounting(_) | Out::Done);
         if !ejected {
-            let missed = it.attached && (it.writer != Writer::None || it.trouble.is_some() || it.idle.is_some());
+            let missed =
+                it.attached && (it.writer != Writer::None || it.trouble.is_some() || it.idle.is_some());
             it.causes.of(Cause::Volume(Fault::Missing)).begin(at);
             it.trouble = missed.then_some((Fault::Missing, at)).filter(|_| it.kind == VolumeKind::Disk);
             it.doubt = Some(at);

@@ -177,7 +177,13 @@ impl World {
         }
         self.hole = hole.map(|(rest, truly)| Hole { camera, place, rest, truly, loose });
         if self.hole.is_none() && loose {
-            self.hole = Some(Hole { camera, place, rest: Span::new(span.from, span.from), truly: (from, from), loose });
+            self.hole = Some(Hole {
+                camera,
+                place,
+                rest: Span::new(span.from, span.from),
+                truly: (from, from),
+                loose,
+            });
         }
         self.cameras[camera].stored[place].of(Cause::OnAnotherVolume).span(from, to);
         let camera_index = CameraIndex(camera as u8);
@@ -228,7 +234,9 @@ impl World {
             Entry::TimeCorrected { .. } => {}
             Entry::VolumeFaulted { .. } => {
                 let ready = self.places[place].is_ready();
-                self.demand(ready, Invariant::Tiles, || format!("vol{place} is told of its fault, not ready"));
+                self.demand(ready, Invariant::Tiles, || {
+                    format!("vol{place} is told of its fault, not ready")
+                });
             }
         }
     }

@@ -165,13 +165,16 @@ impl World {
             format!("{passing} sessions are set up or taken down at host {host:?} at once")
         });
 
-        let Some((refused, times)) = self.cameras[camera].source(stream).and_then(|source| source.refused) else {
+        let Some((refused, times)) = self.cameras[camera].source(stream).and_then(|source| source.refused)
+        else {
             return;
         };
         let least = if times == 1 { secs(60) } else { secs(300) };
         let waited = at.since(refused);
         self.demand(waited >= least, Invariant::SlowRefusals, || {
-            format!("cam{camera} {stream:?} is asked again {waited:?} after the {times}. refusal of the password")
+            format!(
+                "cam{camera} {stream:?} is asked again {waited:?} after the {times}. refusal of the password"
+            )
         });
     }
 
@@ -215,7 +218,8 @@ impl World {
                 let healthy = matches!(cam.main.link, Link::Up(up) if at.since(up.since) >= secs(30));
                 let gone = cam.fallback.as_ref().is_none_or(|source| !matches!(source.link, Link::Up(_)));
                 // What is shed is told after what the cameras do about it.
-                let short = self.shed >= Shed::Audio && (self.shed == Shed::Fallback || self.judge.pressure >= 100);
+                let short =
+                    self.shed >= Shed::Audio && (self.shed == Shed::Fallback || self.judge.pressure >= 100);
                 self.demand(healthy || gone || short, Invariant::Fallback, || {
                     format!("cam{camera}: back to a main stream that was not healthy for 30 s")
                 });
@@ -228,11 +232,8 @@ impl World {
         let at = self.at;
         let step = (before as i32 - now as i32).abs();
         self.demand(step == 1, Invariant::Memory, || format!("from {before:?} to {now:?} in one step"));
-        let (spell, least) = if now > before {
-            (self.judge.high_since, secs(5))
-        } else {
-            (self.judge.low_since, secs(60))
-        };
+        let (spell, least) =
+            if now > before { (self.judge.high_since, secs(5)) } else { (self.judge.low_since, secs(60)) };
         let lasted = spell.map_or(Duration::ZERO, |since| at.since(since.max(self.judge.shed_at)));
         let pressure = self.judge.pressure;
         self.demand(lasted >= least, Invariant::Memory, || {
@@ -302,7 +303,9 @@ impl World {
         }
         for camera in 0..self.cameras.len() {
             let lost = self.cameras[camera].route.filter(|place| !self.places[*place].may_take());
-            self.demand(lost.is_none(), Invariant::Routing, || format!("cam{camera} goes to vol{lost:?}, gone"));
+            self.demand(lost.is_none(), Invariant::Routing, || {
+                format!("cam{camera} goes to vol{lost:?}, gone")
+            });
         }
     }
 

@@ -7,7 +7,7 @@ use crate::stream::{Ail, GOP, Link, Up, ends_links};
 use crate::world::World;
 use core::time::Duration;
 use holdfast_core::effect::{CameraEffect, CameraStatus, Reason, Stream};
-use holdfast_core::event::{Cause, CameraEvent, Event, Failure};
+use holdfast_core::event::{CameraEvent, Cause, Event, Failure};
 use holdfast_core::settings::{CameraIndex, Transport};
 
 /// While all is well figures come this seldom: less often, and the core would call it a stall.
@@ -76,7 +76,9 @@ impl World {
         let Some(source) = self.cameras[camera].source(stream) else { return };
         let was = source.link;
         let fits = matches!(was, Link::Connecting | Link::Up(_));
-        self.demand(fits, Invariant::OneLink, || format!("cam{camera} {stream:?}: disconnects while {was:?}"));
+        self.demand(fits, Invariant::OneLink, || {
+            format!("cam{camera} {stream:?}: disconnects while {was:?}")
+        });
         let main = stream == Stream::Main;
         self.demand(!(main && why == Reason::MemoryShort), Invariant::Memory, || {
             format!("cam{camera}: its main stream is given up for memory")
@@ -147,7 +149,8 @@ impl World {
                     return self.agenda.at(at + GOP, item);
                 }
                 self.cameras[camera].settle(at);
-                if let Some(Link::Up(up)) = self.cameras[camera].source(stream).map(|source| &mut source.link) {
+                if let Some(Link::Up(up)) = self.cameras[camera].source(stream).map(|source| &mut source.link)
+                {
                     up.begun = true;
                 }
                 self.cameras[camera].follow(at);
@@ -304,8 +307,11 @@ impl World {
 
     /// The status of a camera, as told, fits the world where the world is certain.
     fn status(&mut self, camera: usize, status: CameraStatus) {
-        let refused = self.cameras[camera].fallback.is_none() && matches!(status, CameraStatus::OnFallback { .. });
-        self.demand(!refused, Invariant::Fallback, || format!("cam{camera} is on a fallback that it has not"));
+        let refused =
+            self.cameras[camera].fallback.is_none() && matches!(status, CameraStatus::OnFallback { .. });
+        self.demand(!refused, Invariant::Fallback, || {
+            format!("cam{camera} is on a fallback that it has not")
+        });
     }
 
     /// The last moment at which the core did anything for a link, for those that wait.

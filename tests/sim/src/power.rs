@@ -20,7 +20,9 @@ impl World {
     pub fn settings(&mut self) -> Settings {
         let hosts = &self.judge.hosts;
         Settings {
-            cameras: (0..self.cameras.len()).map(|camera| hosts.settings(camera, TransportChoice::Auto)).collect(),
+            cameras: (0..self.cameras.len())
+                .map(|camera| hosts.settings(camera, TransportChoice::Auto))
+                .collect(),
             volumes: self.places.iter().map(|place| place.kind).collect(),
             retention: self.judge.retention,
             cleaning_starts: holdfast_core::retention::Rules::DEFAULT.start,
@@ -173,7 +175,8 @@ impl World {
         }
         // What times are put right after the session that wrote them nobody tells.
         if !self.anchor.trusted {
-            for book in self.places.iter_mut().flat_map(|place| &mut place.media).flat_map(|it| &mut it.books) {
+            for book in self.places.iter_mut().flat_map(|place| &mut place.media).flat_map(|it| &mut it.books)
+            {
                 book.loose = true;
             }
         }
@@ -187,7 +190,11 @@ impl World {
         let target = self.weather.pressure();
         let before = self.judge.pressure;
         // The figure looks back over ten seconds: it rises and falls by a part of the way.
-        let now = if target > before { before + (target - before).div_ceil(3) } else { before - (before - target).div_ceil(3) };
+        let now = if target > before {
+            before + (target - before).div_ceil(3)
+        } else {
+            before - (before - target).div_ceil(3)
+        };
         self.judge.pressure_is(self.at, now);
         self.pending.push_back(Event::MemoryPressure(now));
         let next = if now == 0 && target == 0 && self.shed == Shed::Nothing { SELDOM } else { secs(1) };

@@ -176,7 +176,8 @@ impl Shelf {
         if row.open.is_some_and(|open| open.sequence == candidate.sequence) {
             return Some(format!("cam{camera}: the open segment {} is deleted", candidate.sequence));
         }
-        let Some(place) = row.closed.iter().position(|each| each.candidate.sequence == candidate.sequence) else {
+        let Some(place) = row.closed.iter().position(|each| each.candidate.sequence == candidate.sequence)
+        else {
             return Some(format!("cam{camera}: segment {} is deleted and not there", candidate.sequence));
         };
         let segment = &row.closed[place];
@@ -196,12 +197,14 @@ impl Shelf {
             return Some(format!("cam{camera}: deleted by age while the clock is not trusted"));
         }
         let age = at.since(segment.ended);
-        (!doubtful && age + AGE_SLACK < least).then(|| format!("cam{camera}: deleted by {rule:?} at the true age of {age:?}"))
+        (!doubtful && age + AGE_SLACK < least)
+            .then(|| format!("cam{camera}: deleted by {rule:?} at the true age of {age:?}"))
     }
 
     fn delete(&mut self, camera: usize, candidate: &Candidate) {
         let row = &mut self.rows[camera];
-        if let Some(place) = row.closed.iter().position(|each| each.candidate.sequence == candidate.sequence) {
+        if let Some(place) = row.closed.iter().position(|each| each.candidate.sequence == candidate.sequence)
+        {
             row.closed.remove(place);
             row.cursor = row.cursor.saturating_sub(usize::from(place < row.cursor));
         }

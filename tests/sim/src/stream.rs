@@ -90,15 +90,7 @@ pub struct Source {
 impl Source {
     /// A healthy one without a connection.
     pub const fn new(audio: bool, only: Option<Transport>) -> Self {
-        Source {
-            ails: Vec::new(),
-            only,
-            audio,
-            link: Link::Down,
-            life: 0,
-            effort: Mono(0),
-            refused: None,
-        }
+        Source { ails: Vec::new(), only, audio, link: Link::Down, life: 0, effort: Mono(0), refused: None }
     }
 
     /// Whether it suffers so.

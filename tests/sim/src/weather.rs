@@ -129,10 +129,13 @@ impl World {
         let camera = self.rng.usize(0..self.cameras.len());
         let ail = self.any_ail();
         self.note(format!("cam{camera}: {ail:?}"));
-        if self.chance(15) && self.judge.hosts.of.iter().filter(|of| of.0 == self.judge.hosts.of[camera].0).count() > 1 {
+        if self.chance(15)
+            && self.judge.hosts.of.iter().filter(|of| of.0 == self.judge.hosts.of[camera].0).count() > 1
+        {
             let host = self.judge.hosts.of[camera].0;
             let id = self.lasts(Trouble::Host(host), secs(1));
-            return self.ail_streams(id, ail, |hosts, camera, stream| hosts.host(camera, stream) == Some(host));
+            return self
+                .ail_streams(id, ail, |hosts, camera, stream| hosts.host(camera, stream) == Some(host));
         }
         let both = self.chance(50);
         let id = self.lasts(Trouble::Camera { camera, both }, secs(1));
@@ -265,7 +268,8 @@ impl World {
         }
         if matches!(flaw, Flaw::Hangs | Flaw::Slow) {
             let life = self.places[place].life;
-            self.agenda.at(self.at + secs(1), Item::Place(place as u8, life, crate::agenda::PlaceStep::Figures));
+            self.agenda
+                .at(self.at + secs(1), Item::Place(place as u8, life, crate::agenda::PlaceStep::Figures));
         }
     }
 

@@ -245,7 +245,8 @@ impl World {
         self.timeout = timeout.map(|mono| self.clock.at(mono));
         match timeout {
             Some(timeout) => {
-                let fits = (timeout > now || (timeout == now && crate::judge::PARDONS)) && timeout <= now + secs(1);
+                let fits =
+                    (timeout > now || (timeout == now && crate::judge::PARDONS)) && timeout <= now + secs(1);
                 self.demand(fits, Invariant::DriveContract, || {
                     format!("at {now:?} it wants to be called at {timeout:?}")
                 });
@@ -258,7 +259,9 @@ impl World {
         if let Some(since) = self.running_since() {
             let last = self.judge.alive.unwrap_or(since);
             let silent = self.at.since(last);
-            self.demand(silent <= millis(2100), Invariant::Alive, || format!("no sign of life for {silent:?}"));
+            self.demand(silent <= millis(2100), Invariant::Alive, || {
+                format!("no sign of life for {silent:?}")
+            });
         }
     }
 

@@ -15,9 +15,11 @@ impl Appliance {
         let before = self.memory.shed();
         self.memory.pressure(now.mono, thousandths);
         match self.memory.shed() {
+            shed if shed == before => {}
             Shed::Nothing => self.alarms.clear(now.mono, &AlarmKey::MemoryShort),
-            shed if shed != before => self.alarms.raise(now, AlarmKey::MemoryShort, Detail::Shed(shed)),
-            Shed::Depth | Shed::Audio | Shed::Fallback => {}
+            shed @ (Shed::Depth | Shed::Audio | Shed::Fallback) => {
+                self.alarms.raise(now, AlarmKey::MemoryShort, Detail::Shed(shed));
+            }
         }
     }
 

@@ -22,6 +22,11 @@ pub(crate) enum Phase {
 }
 
 impl Link {
+    /// Whether a command of it is not polled yet.
+    pub(crate) const fn owes(&self) -> bool {
+        self.owed.is_some()
+    }
+
     /// Since when it is due.
     pub(crate) const fn due_since(&self) -> Option<Mono> {
         match self.state {

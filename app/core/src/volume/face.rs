@@ -6,6 +6,7 @@ use crate::effect::{VolumeEffect, VolumeStatus};
 use crate::event::{Cause, Fault};
 use crate::load::LABOURED;
 use crate::time::Mono;
+use core::time::Duration;
 
 impl Volume {
     /// Since when it takes footage; `None` if it does not.
@@ -84,6 +85,25 @@ impl Volume {
             | State::Ejected
             | State::Closed
             | State::Abandoned => false,
+        }
+    }
+
+    /// When what is hoped of it, or laid to it, changes by itself; perhaps in the past.
+    pub(crate) fn turns_at(&self) -> Option<Mono> {
+        match self.state {
+            State::Absent(Left::NeverCame { expected }) => Some(expected),
+            State::Ready { since, after: Some(_), .. } => Some(since + LABOURED + Duration::from_nanos(1)),
+            State::Ready { after: None, .. }
+            | State::Absent(Left::Pulled | Left::Ejected)
+            | State::Idle
+            | State::Opening { .. }
+            | State::Faulted { .. }
+            | State::Closing { .. }
+            | State::Unmounting { .. }
+            | State::Mounting { .. }
+            | State::Ejected
+            | State::Closed
+            | State::Abandoned => None,
         }
     }
 

@@ -11,7 +11,9 @@ fn main() {
         println!("seed {seed}: {:.2?} {:?}", begun.elapsed(), report.tally);
         if let Some((violation, log)) = report.broken {
             let skip = log.len().saturating_sub(lines);
-            for line in log.iter().skip(skip) { println!("   {line}"); }
+            for line in log.iter().skip(skip) {
+                println!("   {line}");
+            }
             println!("  BROKEN {violation}");
         }
     }
