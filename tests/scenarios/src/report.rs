@@ -77,7 +77,9 @@ impl Report {
     /// Somebody did something. Told of many at one moment, it is one line.
     pub(crate) fn tell(&mut self, at: Mono, who: &str, text: String) {
         let same = self.lines.iter_mut().rev().take_while(|line| line.at == at && !line.who.is_empty());
-        if let Some(line) = same.into_iter().find(|line| line.text == text) {
+        if let Some(line) =
+            same.into_iter().find(|line| line.text == text && !line.who.iter().any(|w| w == who))
+        {
             line.who.push(who.to_owned());
             return;
         }

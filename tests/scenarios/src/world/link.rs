@@ -100,6 +100,11 @@ impl Link {
         broke.filter(|_| matches!(self.state, State::Up(_)))
     }
 
+    /// Whether an attempt waits for an answer.
+    pub(super) const fn is_asked(&self) -> bool {
+        matches!(self.state, State::Connecting(_))
+    }
+
     /// What it answers to an attempt now; `None` if nobody answers.
     pub(super) fn answer(&mut self) -> Option<CameraEvent> {
         let State::Connecting(transport) = self.state else { return None };
