@@ -96,6 +96,9 @@ impl Link {
             StreamAct::Clings => self.clings = true,
             StreamAct::OddTrack => {}
         }
+        if !self.gives_footage() {
+            self.forget();
+        }
         self.keyframe(now);
         broke.filter(|_| matches!(self.state, State::Up(_)))
     }
