@@ -67,6 +67,8 @@ struct Line {
     at: Mono,
     who: Vec<String>,
     text: String,
+    /// How often the same one did the same again without doing anything else, and when last.
+    again: Option<(u32, Mono)>,
 }
 
 impl Report {
@@ -74,27 +76,39 @@ impl Report {
         Report { names, lines: Vec::new() }
     }
 
-    /// Somebody did something. Told of many at one moment, it is one line.
+    /// Somebody did something. Told of many at one moment, it is one line; so is what one does again and again.
     pub(crate) fn tell(&mut self, at: Mono, who: &str, text: String) {
         let same = self.lines.iter_mut().rev().take_while(|line| line.at == at && !line.who.is_empty());
-        if let Some(line) = same.into_iter().find(|line| line.text == text) {
+        if let Some(line) =
+            same.into_iter().find(|line| line.text == text && !line.who.iter().any(|w| w == who))
+        {
             line.who.push(who.to_owned());
             return;
         }
-        self.lines.push(Line { at, who: vec![who.to_owned()], text });
+        let last = self.lines.iter_mut().rev().find(|line| line.who.iter().any(|w| w == who));
+        if let Some(line) = last.filter(|line| line.text == text && line.who.len() == 1) {
+            line.again = Some((line.again.map_or(1, |(times, _)| times + 1), at));
+            return;
+        }
+        self.lines.push(Line { at, who: vec![who.to_owned()], text, again: None });
     }
 
     /// The story says something.
     pub(crate) fn step(&mut self, at: Mono, text: &str) {
-        self.lines.push(Line { at, who: Vec::new(), text: text.to_owned() });
+        self.lines.push(Line { at, who: Vec::new(), text: text.to_owned(), again: None });
     }
 
     /// The lines, as they are shown.
     pub(crate) fn lines(&self) -> impl Iterator<Item = String> + '_ {
         self.lines.iter().map(|line| {
-            let at = time::moment(line.at.since(self.names.begin));
+            let moment = |at: Mono| time::moment(at.since(self.names.begin));
+            let at = moment(line.at);
+            let again = match line.again {
+                Some((times, last)) => format!(" (and {times} times more, until {})", moment(last)),
+                None => String::new(),
+            };
             match self.group(&line.who) {
-                Some(who) => format!("{at:>9}    {who}: {}", line.text),
+                Some(who) => format!("{at:>9}    {who}: {}{again}", line.text),
                 None => format!("{at:>9}  > {}", line.text),
             }
         })

@@ -91,6 +91,7 @@ fn coverage(account: &Account) -> String {
     let others = [
         (account.held, "in memory, not durable yet".into()),
         (account.untold, "missing, not told yet".into()),
+        (account.unowed, "missing, while no disk was there to be owed it".into()),
         (account.unexplained, "missing, and nobody says why".into()),
     ];
     for (micros, what) in parts.chain(others).filter(|(micros, _)| *micros > 0) {

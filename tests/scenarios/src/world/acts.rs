@@ -13,6 +13,10 @@ use holdfast_core::time::Wall;
 /// What the helper takes to find, check and mount a disk that was plugged in.
 const MOUNTED: Duration = Duration::from_millis(500);
 
+/// TCP asks again, longer and longer, where nobody answers: an attempt that is under way when the way is free again is
+/// answered so late.
+const ASKED_AGAIN: Duration = Duration::from_secs(3);
+
 /// Longer than this the recorder may not take to end in good order: the system's own stop would kill it.
 const ENDS: Duration = Duration::from_secs(20);
 
@@ -94,7 +98,6 @@ impl World {
         self.sessions += 1;
         self.session = Some(Session {
             core,
-            started: self.now.wall,
             alive: self.now.mono,
             stopping: false,
             view: View {
@@ -159,8 +162,14 @@ impl World {
             if !concerned {
                 continue;
             }
-            let Some(broke) = self.link(camera, stream).and_then(|link| link.act(now, act)) else { continue };
-            self.tell_camera(camera, stream, CameraEvent::Failed(broke));
+            let Some(link) = self.link(camera, stream) else { continue };
+            let (broke, number) = (link.act(now, act), link.number);
+            if act == StreamAct::Works && link.is_asked() {
+                self.later(ASKED_AGAIN, Answer::Connect(camera, stream, number));
+            }
+            if let Some(broke) = broke {
+                self.tell_camera(camera, stream, CameraEvent::Failed(broke));
+            }
         }
     }
 

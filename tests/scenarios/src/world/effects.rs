@@ -196,7 +196,8 @@ impl World {
     fn opened(&mut self, place: usize, number: u64) {
         let (sessions, past) = (self.sessions, self.past);
         let newest = self.anchors.len().saturating_sub(1);
-        let started = self.session.as_ref().map(|session| session.started);
+        let now = self.now.mono;
+        let owed = self.anchors.last().map(|anchor| anchor.wall_at(now));
         let Some(volume) = self.volumes.get_mut(place).filter(|volume| volume.number == number) else {
             return;
         };
@@ -218,8 +219,8 @@ impl World {
         let ledger = &volume.ledger;
         let covered: Vec<_> =
             cameras.filter_map(|camera| Some((camera, ledger.covered_until(index(camera))?))).collect();
-        if let Some(started) = started {
-            volume.ledger.begin(sessions, started);
+        if let Some(owed) = owed {
+            volume.ledger.begin(sessions, owed);
         }
         if let Some(at) = ends {
             self.tell_volume(place, VolumeEvent::LedgerEnds { at });

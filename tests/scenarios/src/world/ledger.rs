@@ -18,7 +18,7 @@ pub(crate) struct Ledger {
 
 #[derive(Clone, Copy, Debug)]
 enum Record {
-    /// A session began, and when.
+    /// A session of the recorder began here, and when: from then on footage is owed to this volume.
     Session {
         number: u32,
         at: Wall,
@@ -186,6 +186,8 @@ pub(crate) struct Account {
     /// In memory, to be durable soon.
     pub(crate) held: i64,
     pub(crate) missing: BTreeMap<Cause, i64>,
+    /// Missing while no volume was owed it: a disk is owed nothing before it came, and a dead one tells nothing.
+    pub(crate) unowed: i64,
     /// Missing before the end of durable footage, and nobody says why: it must not be.
     pub(crate) unexplained: i64,
     /// Missing since, and not told yet.
@@ -195,7 +197,7 @@ pub(crate) struct Account {
 impl Account {
     /// All that is missing.
     pub(crate) fn lost(&self) -> i64 {
-        self.missing.values().sum::<i64>() + self.unexplained + self.untold
+        self.missing.values().sum::<i64>() + self.unowed + self.unexplained + self.untold
     }
 }
 
@@ -218,18 +220,24 @@ pub(crate) fn account(ledgers: &[&Ledger], camera: u8, held: &[Span], until: Opt
     let ledgers: Vec<Vec<Record>> = ledgers.iter().map(|ledger| ledger.corrected()).collect();
     let mut stretches: Vec<Stretch> =
         held.iter().map(|span| Stretch { from: span.from.0, to: span.to.0, is: Is::Held }).collect();
+    // From when to when each of them answers for this camera.
+    let mut answers: Vec<(i64, i64)> = Vec::new();
     for records in &ledgers {
-        stretches.extend(stretches_of(records, camera));
+        let of = stretches_of(records, camera);
+        let durable = |s: &&Stretch| matches!(s.is, Is::Durable(_));
+        let first = of.iter().map(|s| s.from).chain(began(records).map(|at| at.0)).min();
+        answers.extend(first.zip(of.iter().filter(durable).map(|s| s.to).max()));
+        stretches.extend(of);
     }
-    let durable = |s: &&Stretch| matches!(s.is, Is::Durable(_));
-    let covered = stretches.iter().filter(durable).map(|s| s.to).max();
+    let covered = answers.iter().map(|(_, to)| *to).max();
     let last_word = stretches.iter().filter(|s| s.to < i64::MAX).map(|s| s.to).max();
-    let from = ledgers.iter().filter_map(|records| began(records)).min();
+    let from = stretches.iter().map(|s| s.from).min();
     let to = until.map(|wall| wall.0).into_iter().chain(last_word).max();
     let (Some(from), Some(to)) = (from, to) else { return Account::default() };
-    let mut sum = Account { whole: Span::new(from, Wall(to)), ..Account::default() };
-    let inside = stretches.iter().flat_map(|s| [s.from, s.to]).filter(|at| (from.0..to).contains(at));
-    let mut borders: Vec<i64> = inside.chain([from.0, to]).collect();
+    let mut sum = Account { whole: Span::new(Wall(from), Wall(to)), ..Account::default() };
+    let inside = stretches.iter().flat_map(|s| [s.from, s.to]).filter(|at| (from..to).contains(at));
+    let answering = answers.iter().flat_map(|(from, to)| [*from, *to]);
+    let mut borders: Vec<i64> = inside.chain(answering).chain([from, to]).collect();
     borders.sort_unstable();
     borders.dedup();
     for pair in borders.windows(2) {
@@ -244,7 +252,10 @@ pub(crate) fn account(ledgers: &[&Ledger], camera: u8, held: &[Span], until: Opt
             Some(Is::Held) => sum.held += length,
             Some(Is::Gap { cause, .. }) => *sum.missing.entry(cause).or_default() += length,
             None if covered.is_some_and(|covered| to <= covered) && length <= JITTER => sum.durable += length,
-            None if covered.is_some_and(|covered| to <= covered) => sum.unexplained += length,
+            None if answers.iter().any(|(first, last)| *first <= from && to <= *last) => {
+                sum.unexplained += length;
+            }
+            None if covered.is_some_and(|covered| to <= covered) => sum.unowed += length,
             None => sum.untold += length,
         }
     }

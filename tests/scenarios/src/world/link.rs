@@ -96,8 +96,16 @@ impl Link {
             StreamAct::Clings => self.clings = true,
             StreamAct::OddTrack => {}
         }
+        if !self.gives_footage() {
+            self.forget();
+        }
         self.keyframe(now);
         broke.filter(|_| matches!(self.state, State::Up(_)))
+    }
+
+    /// Whether an attempt waits for an answer.
+    pub(super) const fn is_asked(&self) -> bool {
+        matches!(self.state, State::Connecting(_))
     }
 
     /// What it answers to an attempt now; `None` if nobody answers.

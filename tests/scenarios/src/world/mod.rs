@@ -33,8 +33,8 @@ const BEAT: Duration = Duration::from_secs(1);
 /// The loop promises a sign of life each second; a beat more is late.
 const LATE: Duration = Duration::from_millis(2100);
 
-/// A terabyte, half of it free, half of that footage: no story here is about cleaning, which has tests of its own.
-const TOTAL: u64 = 1 << 40;
+/// 16 TiB, half of it free, half of that footage: no story here is about cleaning, which has tests of its own.
+const TOTAL: u64 = 1 << 44;
 
 /// Bytes a second of every virtual camera.
 const BYTES: u64 = 500_000;
@@ -67,7 +67,6 @@ pub(crate) struct World {
 /// One life of the recorder.
 struct Session {
     core: Box<Appliance>,
-    started: Wall,
     alive: Mono,
     stopping: bool,
     view: View,
