@@ -256,10 +256,10 @@ impl Fold {
         let (told, derived) = (self.told(account), self.derived(account));
         for owed in &account.owed {
             let owed = Span::new(owed.from.max(since), owed.to.min(until));
-            report.owed_micros += owed.micros();
+            report.owed_micros = report.owed_micros.saturating_add(owed.micros());
             for (piece, stored) in durable.pieces(owed) {
                 if stored.is_some() {
-                    report.durable_micros += piece.micros();
+                    report.durable_micros = report.durable_micros.saturating_add(piece.micros());
                     continue;
                 }
                 for (piece, rule) in deleted.pieces(piece) {

@@ -45,12 +45,12 @@ pub struct GapReport {
 impl Coverage {
     /// Microseconds that are missing, without those that were deleted.
     pub fn missing_micros(&self) -> i64 {
-        self.gaps.iter().filter(|gap| !gap.is_deleted()).map(|gap| gap.span.micros()).sum()
+        sum(self.gaps.iter().filter(|gap| !gap.is_deleted()))
     }
 
     /// Microseconds that were recorded and then deleted by a rule.
     pub fn deleted_micros(&self) -> i64 {
-        self.gaps.iter().filter(|gap| gap.is_deleted()).map(|gap| gap.span.micros()).sum()
+        sum(self.gaps.iter().filter(|gap| gap.is_deleted()))
     }
 
     /// Thousandths of a percent of what should still be there (owed, without what was deleted) that are durable, cut: 100,000
@@ -60,6 +60,11 @@ impl Coverage {
         let share = (i128::from(self.durable_micros) * 100_000).checked_div(owed)?;
         i64::try_from(share).ok()
     }
+}
+
+/// Times beyond every calendar, as damage may bring them, add up to no more than there is.
+fn sum<'a>(gaps: impl Iterator<Item = &'a GapReport>) -> i64 {
+    gaps.fold(0, |sum, gap| sum.saturating_add(gap.span.micros()))
 }
 
 impl GapReport {

@@ -13,7 +13,10 @@ pub const MAX_NAME: usize = 32;
 /// So narrow because it is used as a directory name (on exFAT and vfat too), as an MQTT topic level
 /// and in a URL, and must never need escaping in any of them. `ledger`, `volume`,
 /// `protected` and `reserve` are refused: they would collide with Holdfast's own files on a volume.
+///
+/// Checked also when it is read back: it becomes part of paths, and a disk may come from anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String<MAX_NAME>")]
 pub struct Name(String<MAX_NAME>);
 
 /// Why a text is not a [`Name`].
@@ -49,6 +52,13 @@ impl Name {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String<MAX_NAME>> for Name {
+    type Error = NameError;
+    fn try_from(text: String<MAX_NAME>) -> Result<Self, NameError> {
+        Name::new(&text)
     }
 }
 

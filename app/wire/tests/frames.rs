@@ -185,3 +185,19 @@ fn the_longest_record_fits_with_room_to_spare() {
     assert_eq!(encode(&longest, &mut [0; MAX_FRAME]).unwrap().len(), 100);
     assert!(encode(&longest, &mut [0; 99]).is_err());
 }
+
+#[test]
+fn a_name_that_no_directory_may_have_is_not_read() {
+    // As postcard writes `CameraRemoved { at, camera }`, with a text that `Name::new` refuses.
+    #[derive(serde::Serialize)]
+    struct Forged<'a>(u8, Wall, &'a str);
+    for text in ["", "..", "../../etc", "a/b", "Entrance", "ledger"] {
+        let mut buffer = [0; MAX_FRAME];
+        let bytes = postcard::to_slice(&Forged(2, Wall(1), text), &mut buffer).unwrap();
+        assert!(postcard::from_bytes::<Record>(bytes).is_err(), "{text:?} was read as a name");
+    }
+    let mut buffer = [0; MAX_FRAME];
+    let good = postcard::to_slice(&Forged(2, Wall(1), "entrance"), &mut buffer).unwrap();
+    let camera = Name::new("entrance").unwrap();
+    assert_eq!(postcard::from_bytes::<Record>(good), Ok(Record::CameraRemoved { at: Wall(1), camera }));
+}

@@ -250,3 +250,17 @@ fn percent_never_reaches_100_while_a_microsecond_is_missing() {
     report.durable_micros -= 1;
     assert_eq!(report.millipercent(), Some(99_999));
 }
+
+#[test]
+fn times_beyond_every_calendar_are_cut_and_break_nothing() {
+    let camera = name("a");
+    let forged = [
+        Record::CameraConfigured { at: Wall(i64::MIN), camera: camera.clone() },
+        gap("a", 0, 10, REFUSED),
+        open("a", 1, 20),
+        closed("a", 1, Wall(i64::MAX - 1)),
+        Record::Gap(Gap { camera, span: Span::new(at(30), Wall(i64::MAX)), cause: STALLED }),
+    ];
+    let report = account(&forged, Window::default());
+    assert_eq!(report.missing_micros(), i64::MAX, "{report:?}");
+}
