@@ -5,6 +5,7 @@
 use holdfast_core::effect::{Entry, Stream};
 use holdfast_core::event::{Cause, Past};
 use holdfast_core::time::{Span, Wall};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Holes up to this, in microseconds, are jitter of arrival.
@@ -208,9 +209,22 @@ struct Stretch {
     is: Is,
 }
 
+/// How much a record says of why something is missing: the greatest is believed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Word {
+    /// What is on another volume says less than what is missing on all of them.
+    weight: u8,
+    /// The session that was there knows more than the one after it.
+    session: Reverse<usize>,
+    /// A whole gap says more than one that was only opened.
+    whole: u8,
+    /// The newest.
+    order: usize,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Is {
-    Gap { rank: u8, order: usize, cause: Cause },
+    Gap(Word, Cause),
     Held,
     Durable(Stream),
 }
@@ -250,7 +264,7 @@ pub(crate) fn account(ledgers: &[&Ledger], camera: u8, held: &[Span], until: Opt
                 sum.fallback += if stream == Stream::Fallback { length } else { 0 };
             }
             Some(Is::Held) => sum.held += length,
-            Some(Is::Gap { cause, .. }) => *sum.missing.entry(cause).or_default() += length,
+            Some(Is::Gap(_, cause)) => *sum.missing.entry(cause).or_default() += length,
             None if covered.is_some_and(|covered| to <= covered) && length <= JITTER => sum.durable += length,
             None if answers.iter().any(|(first, last)| *first <= from && to <= *last) => {
                 sum.unexplained += length;
@@ -264,31 +278,52 @@ pub(crate) fn account(ledgers: &[&Ledger], camera: u8, held: &[Span], until: Opt
 
 fn stretches_of(records: &[Record], camera: u8) -> Vec<Stretch> {
     let mut stretches = Vec::new();
-    // What is on another volume says less than what is missing on all of them.
-    let rank = |whole: u8, cause: Cause| if cause == Cause::OnAnotherVolume { 0 } else { whole };
+    let mut session = 0;
     for (order, record) in records.iter().enumerate() {
+        let word = |whole: u8, cause: Cause| Word {
+            weight: u8::from(cause != Cause::OnAnotherVolume),
+            session: Reverse(session),
+            whole,
+            order,
+        };
         match *record {
+            Record::Session { .. } => session += 1,
             Record::Stored(Stored { camera: whose, span, stream, .. }) if whose == camera => {
                 stretches.push(Stretch { from: span.from.0, to: span.to.0, is: Is::Durable(stream) });
             }
             Record::Gap { camera: whose, span, cause } if whose == camera => {
-                let is = Is::Gap { rank: rank(2, cause), order, cause };
+                let is = Is::Gap(word(1, cause), cause);
                 stretches.push(Stretch { from: span.from.0, to: span.to.0, is });
             }
             Record::Opened { camera: whose, from, cause } if whose == camera => {
-                let mut later = records.iter().skip(order).filter_map(Record::footage);
-                let next = later.find(|stored| stored.camera == camera && stored.span.to > from);
-                let to = next.map_or(i64::MAX, |next| next.span.from.0);
-                let is = Is::Gap { rank: rank(1, cause), order, cause };
-                stretches.push(Stretch { from: from.0, to, is });
+                let rest = records.get(order..).unwrap_or_default();
+                let is = Is::Gap(word(0, cause), cause);
+                stretches.push(Stretch { from: from.0, to: end_of_opened(rest, camera, from), is });
             }
             Record::Stored(_)
             | Record::Gap { .. }
             | Record::Opened { .. }
-            | Record::Session { .. }
             | Record::Ended
             | Record::Corrected { .. } => {}
         }
     }
     stretches
+}
+
+/// Until when a gap that was opened is known to have held: until footage follows, at the longest until its session's last word.
+fn end_of_opened(rest: &[Record], camera: u8, from: Wall) -> i64 {
+    let mut last_word = from.0;
+    for record in rest {
+        let word = match *record {
+            Record::Stored(stored) if stored.camera == camera && stored.span.to > from => {
+                return stored.span.from.0;
+            }
+            Record::Session { .. } => return last_word,
+            Record::Stored(Stored { span, .. }) | Record::Gap { span, .. } => span.to.0,
+            Record::Opened { from, .. } => from.0,
+            Record::Ended | Record::Corrected { .. } => last_word,
+        };
+        last_word = last_word.max(word);
+    }
+    i64::MAX
 }
