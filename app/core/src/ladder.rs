@@ -98,6 +98,13 @@ impl Ladder {
         *self = Ladder::new();
     }
 
+    /// What it has failed by may be over. Not so a refused password.
+    pub(crate) fn begin_anew(&mut self) {
+        if self.refusals == 0 {
+            self.forgive();
+        }
+    }
+
     fn climb(&mut self, failure: Failure, from: usize, rng: &mut Rng) -> Retry {
         let rung = self.rung.max(from);
         let bound = RUNGS.get(rung).copied().unwrap_or(PROBE);

@@ -170,9 +170,13 @@ impl Link {
         self.state = State::Connecting { transport, turn, deadline: now + CONNECT };
     }
 
-    /// What it waited for may be over: it is tried now, unless only a person can help it.
+    /// What it waited for may be over: it is tried now, unless only a person can help it. Its ladder begins anew: a camera
+    /// that boots behind a switch that is back fails once more, and must not be only probed for that.
     pub(crate) fn hurry(&mut self, now: Mono) {
         let why = Reason::NetworkBack;
+        if !self.is_up() {
+            self.ladder.begin_anew();
+        }
         match &mut self.state {
             State::BackingOff { failure, .. } if may_hurry(*failure) => {
                 self.fall_due(now, self.proven, Turn::First, why);

@@ -44,7 +44,7 @@ impl World {
             self.clock.boots(at);
         }
         let settings = self.settings();
-        self.core = Box::new(Appliance::new(settings));
+        *self.core = Appliance::new(settings);
         self.power = Power::Running(at);
         self.judge.starts(at);
         self.alarms = AlarmBook::default();

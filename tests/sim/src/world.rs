@@ -21,7 +21,7 @@ use holdfast_core::Appliance;
 use holdfast_core::effect::{CameraEffect, Effect, Shed, Stream};
 use holdfast_core::event::Event;
 use holdfast_core::settings::{CameraIndex, VolumeIndex};
-use holdfast_core::time::{Anchor, Mono, Wall};
+use holdfast_core::time::{Anchor, Wall};
 use std::collections::VecDeque;
 
 /// What a run is to be.
