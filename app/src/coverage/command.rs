@@ -5,14 +5,15 @@
 //! ```text
 //! { "volume": "<id, 32 hex digits, or null>", "device": "<name or null>", "since": T, "until": T,
 //!   "cameras": [ { "camera": "<id>", "since": T, "until": T, "durable_seconds": 59.5, "missing_seconds": 0.5,
-//!                  "deleted_seconds": 0.0,
+//!                  "deleted_seconds": 0.0, "fallback_seconds": 0.0,
 //!                  "percent": 99.166 (of durable and missing; or null: there is neither),
 //!                  "gaps": [ { "from": T, "to": T, "seconds": 0.5, "cause": "<code>", "detail": "<words>" } ] } ],
 //!   "problems": [ "<sentence>" ] }
 //! ```
 //!
 //! Durable, missing and deleted seconds add up to what was owed; the gaps are those that are missing and those that a rule
-//! deleted (`"cause": "deleted"`). What was deleted counts for nothing in the percentage.
+//! deleted (`"cause": "deleted"`). What was deleted counts for nothing in the percentage. Fallback seconds are those of the
+//! durable ones for which there is the camera's fallback stream alone.
 //!
 //! T is RFC 3339 in UTC with milliseconds, or null if there is no camera; seconds are exact to the
 //! microsecond; the codes are those of [`Cause::code`](holdfast_wire::cause::Cause::code).
@@ -204,6 +205,11 @@ fn table(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         let (camera, until) = (report.camera.as_str(), show::moment(report.span.to));
         writeln!(out, "{camera:wide$}  {durable:>14}  {missing:>14}  {percent:>9}  {deleted:>14}  {until}")?;
     }
+    for (at, report) in cameras.iter().filter(|report| report.fallback_micros > 0).enumerate() {
+        let (camera, fallback) = (report.camera.as_str(), show::length(report.fallback_micros));
+        let before = if at == 0 { "\n" } else { "" };
+        writeln!(out, "{before}{camera}: {fallback} of what is durable are of its fallback stream")?;
+    }
     for report in cameras.iter().filter(|report| !report.gaps.is_empty()) {
         let Coverage { camera, span, gaps, .. } = report;
         let (since, until) = (show::moment(span.from), show::moment(span.to));
@@ -238,6 +244,7 @@ struct CameraEntry<'a> {
     durable_seconds: f64,
     missing_seconds: f64,
     deleted_seconds: f64,
+    fallback_seconds: f64,
     percent: Option<f64>,
     gaps: Vec<GapEntry>,
 }
@@ -274,6 +281,7 @@ impl<'a> CameraEntry<'a> {
             durable_seconds: seconds(report.durable_micros),
             missing_seconds: seconds(report.missing_micros()),
             deleted_seconds: seconds(report.deleted_micros()),
+            fallback_seconds: seconds(report.fallback_micros),
             percent: report.millipercent().map(|share| share as f64 / 1000.0),
             gaps: report
                 .gaps

@@ -63,8 +63,11 @@ struct Account {
     owed: Vec<Span>,
     /// How many segments lie over each moment: more than one where the clock was set back.
     durable: Paint<u32>,
-    /// What is on the volume, by number: the time that each covers, with the jitter beside it.
-    segments: BTreeMap<u32, Span>,
+    /// How many of them show the fallback stream.
+    fallback: Paint<u32>,
+    /// What is on the volume, by number: the time that each covers, with the jitter beside it, and whether it shows the
+    /// fallback stream.
+    segments: BTreeMap<u32, (Span, bool)>,
     /// Where segments lay that were deleted.
     deleted: Paint<Rule>,
     gaps: Vec<(usize, Span, Cause)>,
@@ -144,8 +147,8 @@ impl Fold {
                     Some((opened, session)) if closed.frames > 0 => {
                         let span = Span::new(opened.start, closed.end);
                         let account = self.account(&opened.camera);
-                        if let Some(whole) = account.store(session, span) {
-                            account.segments.insert(closed.sequence, whole);
+                        if let Some(whole) = account.store(session, span, opened.fallback) {
+                            account.segments.insert(closed.sequence, (whole, opened.fallback));
                         }
                     }
                     Some(_) => {}
@@ -212,7 +215,7 @@ impl Fold {
         let Some((opened, session)) = self.open.remove(&sequence) else { return };
         let account = self.account(&opened.camera);
         for stretch in &facts.stretches {
-            account.store(session, *stretch);
+            account.store(session, *stretch, opened.fallback);
         }
     }
 
@@ -245,6 +248,7 @@ impl Fold {
             span: Span::new(since, until),
             owed_micros: 0,
             durable_micros: 0,
+            fallback_micros: 0,
             gaps: Vec::new(),
         };
         let (mut durable, mut deleted) = (account.durable.clone(), account.deleted.clone());
@@ -260,6 +264,14 @@ impl Fold {
             for (piece, stored) in durable.pieces(owed) {
                 if stored.is_some() {
                     report.durable_micros = report.durable_micros.saturating_add(piece.micros());
+                    // Where the main stream lies beside it, the fallback adds nothing.
+                    let alone = account
+                        .fallback
+                        .pieces(piece)
+                        .into_iter()
+                        .filter(|(_, fallback)| *fallback == stored);
+                    let alone = alone.map(|(piece, _)| piece.micros()).sum::<i64>();
+                    report.fallback_micros = report.fallback_micros.saturating_add(alone);
                     continue;
                 }
                 for (piece, rule) in deleted.pieces(piece) {
@@ -376,7 +388,7 @@ impl Account {
     }
 
     /// Counts a segment, or a stretch of one, as stored, and gives back what it covers with the jitter beside it.
-    fn store(&mut self, session: usize, span: Span) -> Option<Span> {
+    fn store(&mut self, session: usize, span: Span, fallback: bool) -> Option<Span> {
         if span.is_empty() {
             return None;
         }
@@ -386,7 +398,11 @@ impl Account {
         let from = before.filter(is_near).unwrap_or(span.from);
         let to = after.filter(|after| *after <= span.to + JITTER).unwrap_or(span.to);
         let whole = Span::new(from, to);
-        self.durable.change(whole, |depth| Some(depth.unwrap_or(0).saturating_add(1)));
+        let more = |depth: Option<u32>| Some(depth.unwrap_or(0).saturating_add(1));
+        self.durable.change(whole, more);
+        if fallback {
+            self.fallback.change(whole, more);
+        }
         let new = Footage { first: span.from, last: span.to, known: span.to };
         let footage = self.footage.entry(session).or_insert(new);
         footage.last = span.to;
@@ -396,10 +412,13 @@ impl Account {
 
     /// The segment of this number is gone. One that was never told of leaves no trace: what was missing stays missing.
     fn delete(&mut self, sequence: u32, rule: Rule) {
-        let Some(span) = self.segments.remove(&sequence) else { return };
+        let Some((span, fallback)) = self.segments.remove(&sequence) else { return };
         let less =
             |depth: Option<u32>| depth.and_then(|depth| depth.checked_sub(1)).filter(|depth| *depth > 0);
         self.durable.change(span, less);
+        if fallback {
+            self.fallback.change(span, less);
+        }
         self.deleted.paint(span, rule);
     }
 }

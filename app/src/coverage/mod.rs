@@ -29,6 +29,8 @@ pub struct Coverage {
     pub owed_micros: i64,
     /// Microseconds of it whose footage is durable.
     pub durable_micros: i64,
+    /// Microseconds of those for which there is the camera's fallback stream alone.
+    pub fallback_micros: i64,
     /// The rest, in order.
     pub gaps: Vec<GapReport>,
 }

@@ -81,6 +81,7 @@ fn the_json_document() {
             "durable_seconds": 3597.12,
             "missing_seconds": 2.88,
             "deleted_seconds": 0.0,
+            "fallback_seconds": 0.0,
             "percent": 99.92,
             "gaps": [{
                 "from": "2023-11-14T22:30:00.000Z",
@@ -93,6 +94,36 @@ fn the_json_document() {
         "problems": [],
     });
     assert_eq!(found, expected);
+}
+
+#[test]
+fn the_fallback_stream_is_named_where_there_is_any() {
+    let place = Place::new();
+    drop(place.open());
+    let mut records = vec![started(1, 1, 0)];
+    records.extend(segment("yard", 1, 0, 3600));
+    records.extend(segment("entrance", 2, 0, 600));
+    // The way back overlaps by two seconds, and a segment is open.
+    records.extend(fallback("entrance", 3, 600, 1202));
+    records.extend(segment("entrance", 4, 1200, 3000));
+    let mut last = opened("entrance", 5, 3000);
+    last.fallback = true;
+    records.push(Record::SegmentOpened(last));
+    place.write(&records);
+    place.segment(&header("entrance", 5, 3000, 1, 1), &[(3000, 3600)]);
+    let (text, outcome) = ask(&args(&place));
+    let expected = "\
+CAMERA           DURABLE         MISSING   COVERAGE         DELETED  AS OF
+entrance     1:00:00.000     0:00:00.000  100.000 %               -  2023-11-14T23:13:20.000Z
+yard         1:00:00.000     0:00:00.000  100.000 %               -  2023-11-14T23:13:20.000Z
+
+entrance: 0:20:00.000 of what is durable are of its fallback stream
+";
+    assert_eq!(text, expected);
+    assert_eq!(outcome, Outcome::Complete);
+    let json = CoverageArgs { json: true, cameras: vec!["entrance".into()], ..args(&place) };
+    let found: serde_json::Value = serde_json::from_str(&ask(&json).0).unwrap();
+    assert_eq!(found["cameras"][0]["fallback_seconds"], 1200.0);
 }
 
 #[test]

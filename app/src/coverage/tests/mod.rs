@@ -40,6 +40,13 @@ fn segment(camera: &str, sequence: u32, from: i64, to: i64) -> [Record; 2] {
     [open(camera, sequence, from), closed(camera, sequence, at(to))]
 }
 
+/// The same, of the camera's fallback stream.
+fn fallback(camera: &str, sequence: u32, from: i64, to: i64) -> [Record; 2] {
+    let mut begun = opened(camera, sequence, from);
+    begun.fallback = true;
+    [Record::SegmentOpened(begun), closed(camera, sequence, at(to))]
+}
+
 fn gap(camera: &str, from: i64, to: i64, cause: Cause) -> Record {
     Record::Gap(Gap { camera: name(camera), span: span(from, to), cause })
 }

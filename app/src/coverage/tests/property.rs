@@ -43,8 +43,9 @@ fn records() -> impl Strategy<Value = Vec<Record>> {
         1 => (wall(), 0..4u8).prop_map(move |(at, number)| vec![Record::SessionEnded { at, session: id(number) }]),
         1 => (wall(), camera()).prop_map(|(at, camera)| vec![Record::CameraConfigured { at, camera }]),
         1 => (wall(), camera()).prop_map(|(at, camera)| vec![Record::CameraRemoved { at, camera }]),
-        6 => (camera(), short, 0..20u32, 0..3u32).prop_map(|(camera, span, sequence, frames)| {
+        6 => (camera(), short, 0..20u32, 0..3u32, any::<bool>()).prop_map(|(camera, span, sequence, frames, fallback)| {
             let mut record = opened("a", sequence, 0);
+            record.fallback = fallback;
             (record.camera, record.start) = (camera.clone(), span.from);
             let ending = Ending::Cut;
             let closed = SegmentClosed { sequence, camera, end: span.to, frames, bytes: 1, ending };
@@ -87,6 +88,7 @@ proptest! {
         for report in fold(&records).report(Window { since, until, live }) {
             prop_assert_eq!(report.durable_micros + report.missing_micros() + report.deleted_micros(), report.owed_micros);
             prop_assert!(report.owed_micros <= report.span.micros());
+            prop_assert!((0..=report.durable_micros).contains(&report.fallback_micros));
             let removed = |record: &Record| matches!(record, Record::CameraRemoved { camera, .. } if *camera == report.camera);
             if !records.iter().any(removed) {
                 prop_assert_eq!(report.owed_micros, report.span.micros());
