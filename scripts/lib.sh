@@ -104,7 +104,9 @@ need_rust() {
 # Tools that no Debian package brings live here, keyed by their version, and outlive `make clean`.
 TOOLS=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/holdfast/tools
 
-# cargo-deny: its version, and where setup.sh puts it. The release of the system is in the path since a program built on a
+# cargo-deny and cargo-fuzz: their versions, and where setup.sh puts them. The release of the system is in the path since a program built on a
 # newer one does not start on an older one that shares the home folder (glibc).
 CARGO_DENY_VERSION=0.20.2
 CARGO_DENY=$TOOLS/cargo-deny-$CARGO_DENY_VERSION-$(os ID)$(os VERSION_ID)/bin/cargo-deny
+CARGO_FUZZ_VERSION=0.13.2
+CARGO_FUZZ=$TOOLS/cargo-fuzz-$CARGO_FUZZ_VERSION-$(os ID)$(os VERSION_ID)/bin/cargo-fuzz

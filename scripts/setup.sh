@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a task needs: setup.sh [run|test|check|bench|doc|clean-root|all]
+# Installs what a task needs: setup.sh [run|test|check|bench|doc|fuzz|clean-root|all]
 #
 # Asks dpkg first: where all is there it takes no root, no network and no time.
 # shellcheck source=scripts/lib.sh
@@ -34,6 +34,7 @@ bench            gstreamer1.0-tools               gst-launch-1.0: the bench's pl
 bench            strace                           counts the recorder's syncs, after its window
 check            shellcheck                       the linter of these scripts
 check            git                              the checks read the list of tracked files
+fuzz             g++                              builds libFuzzer, which its crate brings as C++
 clean-root       mmdebstrap                       makes the empty Debian
 clean-root       git                              bundles the commit that is tried there
 TABLE
@@ -152,20 +153,25 @@ set_up_linters() {
     linters_work || die "clippy and rustfmt are installed, yet cargo does not find them: $(command -v cargo)" "look at PATH: $PATH"
 }
 
-# cargo-deny is in no Debian release: built once for each version, in minutes. Optimising it would double those minutes and win seconds.
-set_up_cargo_deny() {
-    [[ -x $CARGO_DENY ]] && return
-    local home=${CARGO_DENY%/bin/*} scratch
-    say "building cargo-deny $CARGO_DENY_VERSION into $home"
+# These are in no Debian release: built once for each version, in minutes. Optimising would double those minutes and win seconds.
+set_up_cargo_deny() { set_up_tool cargo-deny "$CARGO_DENY_VERSION" "$CARGO_DENY"; }
+set_up_cargo_fuzz() { set_up_tool cargo-fuzz "$CARGO_FUZZ_VERSION" "$CARGO_FUZZ"; }
+
+# set_up_tool CRATE VERSION PROGRAM: builds the crate, unless the program is there.
+set_up_tool() {
+    local crate=$1 version=$2 program=$3 home=${3%/bin/*} scratch
+    [[ -x $program ]] && return
+    say "building $crate $version into $home"
     scratch=$(mktemp -d)
     # shellcheck disable=SC2064 # the folder of now is meant
     trap "rm -rf '$scratch'" EXIT
     CARGO_TARGET_DIR=$scratch CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=0 \
-        cargo install --quiet --locked --no-track --version "$CARGO_DENY_VERSION" --root "$scratch/root" cargo-deny \
-        || die "cargo-deny $CARGO_DENY_VERSION could not be built: cargo's messages are above." "it comes from crates.io: look at the network, then run make again."
+        cargo install --quiet --locked --no-track --version "$version" --root "$scratch/root" "$crate" \
+        || die "$crate $version could not be built: cargo's messages are above." "it comes from crates.io: look at the network, then run make again."
     # Moved when it is whole, so that an interrupted build never looks like an installed tool.
-    mkdir -p "$(dirname "$CARGO_DENY")"
-    install_whole "$scratch/root/bin/cargo-deny" "$CARGO_DENY"
+    mkdir -p "$(dirname "$program")"
+    install_whole "$scratch/root/bin/${program##*/}" "$program"
+    rm -rf "$scratch"
 }
 
 install_whole() { cp "$1" "$2.new" && mv "$2.new" "$2"; }
@@ -173,14 +179,15 @@ install_whole() { cp "$1" "$2.new" && mv "$2.new" "$2"; }
 main() {
     local task=${1:-all}
     case $task in
-        run | test | check | bench | doc | clean-root | all) ;;
-        *) die "setup.sh knows no task '$task'." "allowed: run, test, check, bench, doc, clean-root, all" ;;
+        run | test | check | bench | doc | fuzz | clean-root | all) ;;
+        *) die "setup.sh knows no task '$task'." "allowed: run, test, check, bench, doc, fuzz, clean-root, all" ;;
     esac
     command -v dpkg-query >/dev/null || die "no dpkg here: this set-up knows Debian 12 and later only." "install by hand what the table in scripts/setup.sh names."
     install_packages wanted_packages "$task"
     case $task in clean-root) return ;; esac
     set_up_rust "$task"
     case $task in check | all) set_up_cargo_deny ;; esac
+    case $task in fuzz | all) set_up_cargo_fuzz ;; esac
 }
 
 main "$@"

@@ -3,7 +3,7 @@
 //! Each test runs this very program again as a child, with so little address space that a megabyte is too much.
 
 use holdfast::cli::exit::Exit;
-use holdfast::host::allocator::{Allocator, LARGEST, watch_glib};
+use holdfast::host::allocator::{Allocator, LARGEST, watch_others};
 use holdfast::host::last_words::{self, Cause, LastWords};
 use holdfast_wire::ids::{Id128, SessionId};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -81,12 +81,24 @@ fn a_vector_grows_beyond_what_there_is() {
 #[test]
 fn an_allocation_of_glibs_fails() {
     if child().is_some() {
-        watch_glib();
+        watch_others();
         // SAFETY: it takes a number, and what it returns is not looked at.
         std::hint::black_box(unsafe { glib::ffi::g_malloc(TOO_MUCH) });
         return;
     }
     ends_and_tells("an_allocation_of_glibs_fails");
+}
+
+#[test]
+fn the_system_gives_nothing_and_somebody_panics_for_it() {
+    if child().is_some() {
+        watch_others();
+        // As the standard library does where it finds no memory for the stack of a thread.
+        let mut list: Vec<u8> = Vec::new();
+        list.try_reserve(LARGEST + 1).expect("no memory");
+        return;
+    }
+    ends_and_tells("the_system_gives_nothing_and_somebody_panics_for_it");
 }
 
 #[test]

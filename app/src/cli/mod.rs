@@ -56,7 +56,7 @@ fn dispatch(command: Command) -> Result<Exit, Box<dyn Error>> {
 /// Checks the configuration as `holdfast check` does; records if it has no error.
 fn run(args: &Run) -> Result<Exit, Box<dyn Error>> {
     host::forbid_core_dumps()?;
-    host::allocator::watch_glib();
+    host::allocator::watch_others();
     let checked = config::load(&args.config, credentials_directory().as_deref());
     let Some(config) = checked.config else {
         let file = args.config.display().to_string();

@@ -273,7 +273,7 @@ pub fn device(path: &Path) -> Result<(Name, Vec<Name>), String> {
 }
 
 /// Checks a text that came from `file` (as messages name it), in `directory`.
-fn check(file: &str, text: &str, directory: &Path, credentials: Option<&Path>) -> Checked {
+pub fn check(file: &str, text: &str, directory: &Path, credentials: Option<&Path>) -> Checked {
     const KEYS: [&str; 7] = ["device", "camera", "volume", "storage", "retention", "limits", "secrets"];
     let (document, syntax) = DeTable::parse_recoverable(text);
     let mut walk = walk::Walk::new(source::Source::of_configuration(file, text), &syntax);

@@ -2,7 +2,7 @@
 //!
 //! Rust's own way, a message and an abort, looks like a bug from outside. This one ends with an exit status of its own and leaves
 //! a word for the next start ([`last_words`]). GLib, in whose memory most of what GStreamer does lies, aborts by itself;
-//! [`watch_glib`] does the same for it.
+//! [`watch_others`] does the same for it.
 
 use super::last_words;
 use glib::LogLevels;
@@ -45,16 +45,31 @@ fn given(pointer: *mut u8, size: usize) -> *mut u8 {
     pointer
 }
 
-/// From now on an allocation of GLib's that fails ends the process in the same way.
+/// From now on what fails for want of memory elsewhere ends the process in the same way: in GLib, and where the standard library
+/// panics since the system gave it none (for the stack of a new thread, for one).
 ///
-/// `g_malloc` then calls `g_error`, which ends in SIGTRAP once its handlers have run. That it is about memory is told by errno:
-/// the call that failed left it, and GLib touches nothing in between. Where even the message finds no memory GLib 2.74 calls itself
-/// until its stack is full: that is a crash by SIGSEGV, and the next start is told of a crash.
-pub fn watch_glib() {
+/// Both are told by errno, which the call that failed left, and not by anybody's words. `g_malloc` calls `g_error`, which ends in
+/// SIGTRAP once its handlers have run. Where even its message finds no memory GLib 2.74 calls itself until its stack is full:
+/// that is a crash by SIGSEGV, and the next start is told of a crash.
+pub fn watch_others() {
     glib::log_set_handler(Some("GLib"), LogLevels::LEVEL_ERROR, true, true, |domain, level, message| {
-        if Errno::from_io_error(&std::io::Error::last_os_error()) == Some(Errno::NOMEM) {
+        if is_out_of_memory() {
             last_words::out_of_memory();
         }
         glib::log_default_handler(domain, level, Some(message));
     });
+    let others = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let out_of_memory = is_out_of_memory();
+        // The word of a bug whose errno is an old one is to be seen all the same.
+        others(panic);
+        if out_of_memory {
+            last_words::out_of_memory();
+        }
+    }));
+}
+
+/// Whether the last call of this thread that failed did so for want of memory.
+fn is_out_of_memory() -> bool {
+    Errno::from_io_error(&std::io::Error::last_os_error()) == Some(Errno::NOMEM)
 }

@@ -174,21 +174,26 @@ impl End {
     }
 }
 
-/// Adds what systemd says of the end to the note. Where there is no note, no session had begun, and nothing is done.
+/// Adds what systemd says of the end to the note; after a good end the note goes, or a start that fails later would speak in
+/// it. Where there is no note, no session had begun, and nothing is done.
 ///
 /// # Errors
-/// The note cannot be written.
+/// The note cannot be written or removed.
 pub fn leave(path: &Path, end: &End) -> io::Result<()> {
     leave_under(Path::new("/"), path, end)
 }
 
 /// As [`leave`], with `/proc` and `/sys` under another root.
 fn leave_under(root: &Path, path: &Path, end: &End) -> io::Result<()> {
-    let Some(cause) = Cause::of(end, killed_by_kernel(root)) else { return Ok(()) };
-    match OpenOptions::new().append(true).open(path) {
-        Ok(mut note) => writeln!(note, "{}", cause.word()),
+    let left = match Cause::of(end, killed_by_kernel(root)) {
+        None => fs::remove_file(path),
+        Some(cause) => {
+            OpenOptions::new().append(true).open(path).and_then(|mut note| writeln!(note, "{}", cause.word()))
+        }
+    };
+    match left {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
+        left => left,
     }
 }
 
@@ -292,11 +297,16 @@ mod tests {
 
         arm(&path, SESSION).expect("a note");
         assert_eq!(fs::read_to_string(&path).expect("it is there"), HEAD);
-        leave(&path, &end("success", "0")).expect("nothing to write");
         leave(&path, &end("watchdog", "ABRT")).expect("written");
         leave(&path, &end("exit-code", "2")).expect("written: a start that failed");
         assert_eq!(take(&path), Some(LastWords { session: SESSION, cause: Cause::Watchdog }));
         assert_eq!(take(&path), None, "it was taken");
+
+        fs::write(&path, HEAD).expect("a note");
+        leave(&path, &end("success", "0")).expect("removed");
+        leave(&path, &end("exit-code", "2")).expect("there is none");
+        assert_eq!(take(&path), None, "it ended well, and a later start that failed is none of its business");
+        leave(&path, &end("success", "0")).expect("there is none");
         assert_eq!(
             arm(&path, SESSION).map_err(|error| error.kind()),
             Err(io::ErrorKind::AlreadyExists),

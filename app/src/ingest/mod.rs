@@ -34,6 +34,7 @@ use holdfast_core::settings::Transport;
 
 pub use codecs::missing_elements;
 pub use figures::Figures;
+pub use soundness::is_sound;
 
 use crate::config::{RtspUrl, Secret};
 use crate::ring::Feed;

@@ -18,7 +18,7 @@ enum Nal {
 
 /// Whether `bytes` is a whole access unit of that format: NAL units that fill it exactly, each of a kind that exists,
 /// and a picture from its beginning.
-pub(super) fn is_sound(config: &TrackConfig, bytes: &[u8]) -> bool {
+pub fn is_sound(config: &TrackConfig, bytes: &[u8]) -> bool {
     let (length_bytes, read): (usize, fn(&[u8]) -> Nal) = match config {
         TrackConfig::H264 { codec_data, .. } => (length_bytes(codec_data, 4), h264),
         TrackConfig::H265 { codec_data, .. } => (length_bytes(codec_data, 21), h265),

@@ -22,7 +22,7 @@ use super::facts::{ScanError, SegmentFacts, SegmentScanner};
 use super::history::CameraHistory;
 use super::{LedgerWriter, walk};
 use crate::retention::protection::{self, Protections};
-use crate::volumes::layout::{self, SegmentName};
+use crate::volumes::layout::{self, Day, SegmentName};
 use crate::volumes::{Volume, VolumeError, sync_directory};
 use holdfast_core::event::Past;
 use holdfast_wire::cause::Cause;
@@ -192,7 +192,8 @@ impl Work<'_> {
         let history = self.writer.history();
         let (from, known) = (history.look_from(), history.newest);
         let mut found = BTreeMap::new();
-        let unlisted = walk::segments(self.root, from, |name| {
+        // A ledger that mentions no segment says nothing of the numbers that were given: then all are looked at.
+        let unlisted = walk::segments(self.root, known.and(from), |name| {
             if !history.mentions(name.sequence) {
                 found.insert(name.sequence, name);
             }
@@ -201,7 +202,7 @@ impl Work<'_> {
             self.problem(&path, &format!("could not be listed: {error}"));
         }
         self.newest = known.max(found.keys().next_back().copied());
-        if from.is_none() {
+        let Some(from) = from else {
             if !found.is_empty() {
                 let text = format!(
                     "is empty, but {} segments are on the volume: `holdfast ledger rebuild {}` enters them",
@@ -211,7 +212,8 @@ impl Work<'_> {
                 self.problem(&layout::ledger(self.root), &text);
             }
             return Ok(());
-        }
+        };
+        found.retain(|_, name| Day::of(name.start) >= from);
         found.into_values().try_for_each(|name| self.adopt_one(&name, known))
     }
 

@@ -262,6 +262,17 @@ fn a_lost_ledger_keeps_numbers_from_being_given_twice_and_names_the_way_back() {
 }
 
 #[test]
+fn a_lost_ledger_keeps_numbers_from_being_given_twice_also_after_a_session_that_recorded_nothing() {
+    const DAYS: i64 = 10 * 86_400;
+    let place = Place::new();
+    let old = place.segment(&header("a", 7, 0, 1, 1), &[(0, 60)]);
+    place.write(&[started(2, 2, DAYS)]);
+    let recovered = place.recover();
+    assert_eq!(recovered.next_sequence, 8);
+    assert_eq!((recovered.repairs, old.is_file()), (Repairs::default(), true), "it is not looked into");
+}
+
+#[test]
 fn a_torn_ledger_and_a_torn_segment_are_both_mended_at_once() {
     let place = Place::new();
     place.open();
