@@ -89,7 +89,9 @@ impl World {
         let began = self.running_since().unwrap_or(at);
         // Sure only where it was well before all of them were cut, in a session that saw them well, and most were.
         let cam = &self.cameras[camera];
-        let quiet = cut > began + secs(60) && cam.main.ails.len() == 1 && earlier(cut, secs(40)) > cam.healed;
+        // What is raised ten seconds after the cut began with it or later.
+        let later = at.since(cut) >= secs(10);
+        let quiet = later && cut > began + secs(60) && cam.main.ails.len() == 1 && earlier(cut, secs(40)) > cam.healed;
         let others = self.cameras.iter().filter(|cam| earlier(cut, secs(40)) > cam.healed).count();
         let fallback = matches!(key, AlarmKey::CameraFallback(_));
         let sure = quiet && others * 4 >= self.cameras.len() * 3 && self.cameras.len() >= 4 && !fallback;

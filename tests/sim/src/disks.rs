@@ -278,7 +278,8 @@ impl World {
         let fill = if troubled { self.fill(place) } else { 10 };
         let it = &mut self.places[place];
         let total = it.disk().shelf.total;
-        let free = (!blind).then_some(it.disk().shelf.free());
+        let full = it.has(|flaw| flaw == Flaw::Fails(Fault::NoSpace));
+        let free = (!blind).then_some(if full { 0 } else { it.disk().shelf.free() });
         let footage = Some(it.disk().shelf.footage());
         let slowest = if troubled { busy } else { millis(40) };
         let total = (!blind).then_some(total);

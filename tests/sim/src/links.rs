@@ -159,6 +159,7 @@ impl World {
                 self.store_soon(camera);
             }
             LinkStep::Figures if current => self.figures(camera, stream, life),
+            LinkStep::Glance if current => self.tell_figures(camera, stream),
             LinkStep::Break if current => {
                 let failure = self.judge.breaks.remove(&(camera, stream, life));
                 self.breaks(camera, stream, failure.unwrap_or(Failure::ServerClosed));
@@ -177,7 +178,11 @@ impl World {
                     self.tell_of(camera, stream, CameraEvent::Failed(failure));
                 }
             }
-            LinkStep::Answer | LinkStep::Keyframe | LinkStep::Figures | LinkStep::Break => {}
+            LinkStep::Answer
+            | LinkStep::Keyframe
+            | LinkStep::Figures
+            | LinkStep::Glance
+            | LinkStep::Break => {}
         }
     }
 
@@ -287,6 +292,9 @@ impl World {
         let connecting = matches!(source.link, Link::Connecting);
         self.cameras[camera].sound_since = at;
         self.cameras[camera].follow(at);
+        if up {
+            self.agenda.at(at + DENSE, Item::Link(link(camera, stream), life, LinkStep::Glance));
+        }
         if up && !sends && failing && (self.weather.is_cut() || self.chance(60)) {
             let wait = millis(self.rng.u64(1..400));
             self.agenda.at(at + wait, Item::Link(link(camera, stream), life, LinkStep::Break));

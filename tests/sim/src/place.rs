@@ -274,6 +274,7 @@ impl Place {
                 wrong(open, "nothing to close")?;
                 wrong(stopped || matches!(self.out, Out::Closing(_)), "closed though nobody wants it")?;
                 self.writer = Writer::Closing;
+                self.well = None;
                 self.life += 1;
             }
             VolumeEffect::Abandon => {

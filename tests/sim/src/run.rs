@@ -19,7 +19,7 @@ use fastrand::Rng;
 use holdfast_core::Appliance;
 use holdfast_core::alarm::{AlarmKey, AlarmState};
 use holdfast_core::effect::{Shed, Stream};
-use holdfast_core::event::Event;
+use holdfast_core::event::{Event, Fault};
 use holdfast_core::settings::{Settings, Transport, VolumeKind};
 use holdfast_core::time::{Anchor, Mono, Wall};
 use std::collections::VecDeque;
@@ -60,8 +60,7 @@ impl World {
     pub fn new(plan: Plan, saboteur: Option<Box<dyn Saboteur>>) -> Self {
         let mut rng = Rng::with_seed(plan.seed);
         let hosts = hosts(plan.cameras, &mut rng);
-        let cameras: Vec<Camera> =
-            hosts.of.iter().map(|(_, fallback)| camera(fallback.is_some(), &mut rng)).collect();
+        let cameras: Vec<Camera> = hosts.of.iter().map(|(_, fallback)| camera(fallback.is_some(), &mut rng)).collect();
         let retention = secs(86_400 * rng.u64(2..30));
         let climate = climate(&mut rng);
         let clock = Clock::new(rng.bool());
@@ -120,8 +119,7 @@ impl World {
     }
 
     fn standing(&self) -> Vec<AlarmKey> {
-        let states =
-            [AlarmState::Unacknowledged, AlarmState::Acknowledged, AlarmState::ReturnedUnacknowledged];
+        let states = [AlarmState::Unacknowledged, AlarmState::Acknowledged, AlarmState::ReturnedUnacknowledged];
         states.into_iter().flat_map(|state| self.alarms.in_state(state)).collect()
     }
 
@@ -136,14 +134,11 @@ impl World {
             self.demand(bright.is_some_and(|bright| bright > secs(60)), Invariant::Health, || {
                 format!("cam{camera} does not record {RECOVERY:?} after all troubles: {bright:?}")
             });
-            self.demand(main, Invariant::Health, || {
-                format!("cam{camera} records {selected:?}, wanted {wanted:?}")
-            });
+            self.demand(main, Invariant::Health, || format!("cam{camera} records {selected:?}, wanted {wanted:?}"));
         }
         for place in 0..self.places.len() {
             let it = &self.places[place];
-            let state =
-                (it.writer, it.out, it.plugged, it.attached, it.mounted, it.flaws.clone(), it.trouble);
+            let state = (it.writer, it.out, it.plugged, it.attached, it.mounted, it.flaws.clone(), it.trouble);
             let ready = it.is_ready();
             self.demand(ready, Invariant::Health, || format!("vol{place} is not ready: {state:?}"));
         }
@@ -159,7 +154,14 @@ impl World {
 
 /// Alarms of conditions that calm does not end: of the session, of how long the disks last, of what is protected.
 const fn lasts(key: &AlarmKey) -> bool {
-    matches!(key, AlarmKey::TrackNotRecorded(..) | AlarmKey::RetentionShort(_) | AlarmKey::VolumeExhausted(_))
+    matches!(
+        key,
+        AlarmKey::TrackNotRecorded(..)
+            | AlarmKey::RetentionShort(_)
+            | AlarmKey::VolumeExhausted(_)
+            // What filled up a quota nobody tells: it is only taken when nothing else is there, and then proves itself.
+            | AlarmKey::Volume(_, Fault::Quota)
+    )
 }
 
 fn secs_at(count: u64) -> At {

@@ -41,9 +41,9 @@ pub enum Pick {
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
     /// Of one stream, or both of a camera.
-    Camera,
+    Camera { camera: usize, both: bool },
     /// Of all streams at a host.
-    Host,
+    Host(u8),
     /// Of all.
     Network { carrier: bool },
     /// Of a place.
@@ -51,7 +51,7 @@ enum Trouble {
     /// Memory is short.
     Memory,
     /// A disk that is not used.
-    Disk,
+    Disk(u32),
 }
 
 /// What goes wrong now.
@@ -85,7 +85,7 @@ impl Weather {
 
     /// Whether it is about a host.
     pub fn has_host(&self) -> bool {
-        self.lasting.values().any(|trouble| matches!(trouble, Trouble::Host))
+        self.lasting.values().any(|trouble| matches!(trouble, Trouble::Host(_)))
     }
 }
 
@@ -129,16 +129,13 @@ impl World {
         let camera = self.rng.usize(0..self.cameras.len());
         let ail = self.any_ail();
         self.note(format!("cam{camera}: {ail:?}"));
-        if self.chance(15)
-            && self.judge.hosts.of.iter().filter(|of| of.0 == self.judge.hosts.of[camera].0).count() > 1
-        {
+        if self.chance(15) && self.judge.hosts.of.iter().filter(|of| of.0 == self.judge.hosts.of[camera].0).count() > 1 {
             let host = self.judge.hosts.of[camera].0;
-            let id = self.lasts(Trouble::Host, secs(1));
-            return self
-                .ail_streams(id, ail, |hosts, camera, stream| hosts.host(camera, stream) == Some(host));
+            let id = self.lasts(Trouble::Host(host), secs(1));
+            return self.ail_streams(id, ail, |hosts, camera, stream| hosts.host(camera, stream) == Some(host));
         }
         let both = self.chance(50);
-        let id = self.lasts(Trouble::Camera, secs(1));
+        let id = self.lasts(Trouble::Camera { camera, both }, secs(1));
         self.ail_streams(id, ail, |_, other, stream| other == camera && (both || stream == Stream::Main));
         if self.chance(3) {
             // The whole thing has another transport from now on.
@@ -266,10 +263,9 @@ impl World {
         if matches!(flaw, Flaw::Sick(_)) {
             self.tell_health(place);
         }
-        if matches!(flaw, Flaw::Hangs | Flaw::Slow) {
+        if matches!(flaw, Flaw::Hangs | Flaw::Slow | Flaw::Fails(Fault::NoSpace)) {
             let life = self.places[place].life;
-            self.agenda
-                .at(self.at + secs(1), Item::Place(place as u8, life, crate::agenda::PlaceStep::Figures));
+            self.agenda.at(self.at, Item::Place(place as u8, life, crate::agenda::PlaceStep::Figures));
         }
     }
 
@@ -284,7 +280,8 @@ impl World {
     }
 
     fn other_disk(&mut self) {
-        let id = self.lasts(Trouble::Disk, secs(2));
+        let number = self.weather.next;
+        let id = self.lasts(Trouble::Disk(number), secs(2));
         let disk = disk_label(id);
         let event = match self.chance(50) {
             true => Event::DiskLeftAlone { disk, reason: Unfit::NotMarked },
@@ -397,7 +394,7 @@ impl World {
         let Some(trouble) = self.weather.lasting.remove(&id) else { return };
         self.note(format!("{id}: over: {trouble:?}"));
         match trouble {
-            Trouble::Camera | Trouble::Host => self.heal(id),
+            Trouble::Camera { .. } | Trouble::Host(_) => self.heal(id),
             Trouble::Network { carrier } => {
                 self.heal(id);
                 if carrier && self.weather.carrier() {
@@ -431,7 +428,7 @@ impl World {
                 }
             }
             Trouble::Memory => {}
-            Trouble::Disk => self.pending.push_back(Event::DiskGone { disk: disk_label(id) }),
+            Trouble::Disk(_) => self.pending.push_back(Event::DiskGone { disk: disk_label(id) }),
         }
     }
 
