@@ -91,7 +91,10 @@ impl World {
         let cam = &self.cameras[camera];
         // What is raised ten seconds after the cut began with it or later.
         let later = at.since(cut) >= secs(10);
-        let quiet = later && cut > began + secs(60) && cam.main.ails.len() == 1 && earlier(cut, secs(40)) > cam.healed;
+        let quiet = later
+            && cut > began + secs(60)
+            && cam.main.ails.len() == 1
+            && earlier(cut, secs(40)) > cam.healed;
         let others = self.cameras.iter().filter(|cam| earlier(cut, secs(40)) > cam.healed).count();
         let fallback = matches!(key, AlarmKey::CameraFallback(_));
         let sure = quiet && others * 4 >= self.cameras.len() * 3 && self.cameras.len() >= 4 && !fallback;

@@ -60,7 +60,8 @@ impl World {
     pub fn new(plan: Plan, saboteur: Option<Box<dyn Saboteur>>) -> Self {
         let mut rng = Rng::with_seed(plan.seed);
         let hosts = hosts(plan.cameras, &mut rng);
-        let cameras: Vec<Camera> = hosts.of.iter().map(|(_, fallback)| camera(fallback.is_some(), &mut rng)).collect();
+        let cameras: Vec<Camera> =
+            hosts.of.iter().map(|(_, fallback)| camera(fallback.is_some(), &mut rng)).collect();
         let retention = secs(86_400 * rng.u64(2..30));
         let climate = climate(&mut rng);
         let clock = Clock::new(rng.bool());
@@ -119,7 +120,8 @@ impl World {
     }
 
     fn standing(&self) -> Vec<AlarmKey> {
-        let states = [AlarmState::Unacknowledged, AlarmState::Acknowledged, AlarmState::ReturnedUnacknowledged];
+        let states =
+            [AlarmState::Unacknowledged, AlarmState::Acknowledged, AlarmState::ReturnedUnacknowledged];
         states.into_iter().flat_map(|state| self.alarms.in_state(state)).collect()
     }
 
@@ -134,11 +136,14 @@ impl World {
             self.demand(bright.is_some_and(|bright| bright > secs(60)), Invariant::Health, || {
                 format!("cam{camera} does not record {RECOVERY:?} after all troubles: {bright:?}")
             });
-            self.demand(main, Invariant::Health, || format!("cam{camera} records {selected:?}, wanted {wanted:?}"));
+            self.demand(main, Invariant::Health, || {
+                format!("cam{camera} records {selected:?}, wanted {wanted:?}")
+            });
         }
         for place in 0..self.places.len() {
             let it = &self.places[place];
-            let state = (it.writer, it.out, it.plugged, it.attached, it.mounted, it.flaws.clone(), it.trouble);
+            let state =
+                (it.writer, it.out, it.plugged, it.attached, it.mounted, it.flaws.clone(), it.trouble);
             let ready = it.is_ready();
             self.demand(ready, Invariant::Health, || format!("vol{place} is not ready: {state:?}"));
         }

@@ -41,9 +41,9 @@ pub enum Pick {
 #[derive(Clone, Copy, Debug)]
 enum Trouble {
     /// Of one stream, or both of a camera.
-    Camera { camera: usize, both: bool },
+    Camera,
     /// Of all streams at a host.
-    Host(u8),
+    Host,
     /// Of all.
     Network { carrier: bool },
     /// Of a place.
@@ -51,7 +51,7 @@ enum Trouble {
     /// Memory is short.
     Memory,
     /// A disk that is not used.
-    Disk(u32),
+    Disk,
 }
 
 /// What goes wrong now.
@@ -85,7 +85,7 @@ impl Weather {
 
     /// Whether it is about a host.
     pub fn has_host(&self) -> bool {
-        self.lasting.values().any(|trouble| matches!(trouble, Trouble::Host(_)))
+        self.lasting.values().any(|trouble| matches!(trouble, Trouble::Host))
     }
 }
 
@@ -129,13 +129,16 @@ impl World {
         let camera = self.rng.usize(0..self.cameras.len());
         let ail = self.any_ail();
         self.note(format!("cam{camera}: {ail:?}"));
-        if self.chance(15) && self.judge.hosts.of.iter().filter(|of| of.0 == self.judge.hosts.of[camera].0).count() > 1 {
+        if self.chance(15)
+            && self.judge.hosts.of.iter().filter(|of| of.0 == self.judge.hosts.of[camera].0).count() > 1
+        {
             let host = self.judge.hosts.of[camera].0;
-            let id = self.lasts(Trouble::Host(host), secs(1));
-            return self.ail_streams(id, ail, |hosts, camera, stream| hosts.host(camera, stream) == Some(host));
+            let id = self.lasts(Trouble::Host, secs(1));
+            return self
+                .ail_streams(id, ail, |hosts, camera, stream| hosts.host(camera, stream) == Some(host));
         }
         let both = self.chance(50);
-        let id = self.lasts(Trouble::Camera { camera, both }, secs(1));
+        let id = self.lasts(Trouble::Camera, secs(1));
         self.ail_streams(id, ail, |_, other, stream| other == camera && (both || stream == Stream::Main));
         if self.chance(3) {
             // The whole thing has another transport from now on.
@@ -280,8 +283,7 @@ impl World {
     }
 
     fn other_disk(&mut self) {
-        let number = self.weather.next;
-        let id = self.lasts(Trouble::Disk(number), secs(2));
+        let id = self.lasts(Trouble::Disk, secs(2));
         let disk = disk_label(id);
         let event = match self.chance(50) {
             true => Event::DiskLeftAlone { disk, reason: Unfit::NotMarked },
@@ -394,7 +396,7 @@ impl World {
         let Some(trouble) = self.weather.lasting.remove(&id) else { return };
         self.note(format!("{id}: over: {trouble:?}"));
         match trouble {
-            Trouble::Camera { .. } | Trouble::Host(_) => self.heal(id),
+            Trouble::Camera | Trouble::Host => self.heal(id),
             Trouble::Network { carrier } => {
                 self.heal(id);
                 if carrier && self.weather.carrier() {
@@ -428,7 +430,7 @@ impl World {
                 }
             }
             Trouble::Memory => {}
-            Trouble::Disk(_) => self.pending.push_back(Event::DiskGone { disk: disk_label(id) }),
+            Trouble::Disk => self.pending.push_back(Event::DiskGone { disk: disk_label(id) }),
         }
     }
 
