@@ -214,7 +214,7 @@ impl World {
         let now = source.trouble();
         let mute = source.has(|ail| ail == Ail::Mute);
         let single = source.ails.len() == 1;
-        let source_audio = source.audio;
+        let heard = source.was_heard();
         for failure in [
             Failure::Garbage,
             Failure::TimestampsJump,
@@ -233,9 +233,8 @@ impl World {
             let key = AlarmKey::CameraTrouble(index, failure);
             self.judge_alarm(&key, truth, secs(10), secs(30 + 45));
         }
-        let heard = up.is_some_and(|up| self.cameras[camera].sound_since > up.since + secs(10));
         let silence = match up {
-            Some(up) if mute && single && heard && source_audio => {
+            Some(up) if mute && single && heard => {
                 Truth::Holds(settled.max(up.since) + secs(10))
             }
             _ if !mute && self.cameras[camera].speaks() => Truth::Over(settled),
