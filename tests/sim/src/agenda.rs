@@ -56,6 +56,8 @@ pub enum LinkStep {
     Keyframe,
     /// Its figures are told.
     Figures,
+    /// They are told once more, between two times.
+    Glance,
     /// It breaks.
     Break,
     /// It is torn down.

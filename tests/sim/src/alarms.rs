@@ -89,7 +89,12 @@ impl World {
         let began = self.running_since().unwrap_or(at);
         // Sure only where it was well before all of them were cut, in a session that saw them well, and most were.
         let cam = &self.cameras[camera];
-        let quiet = cut > began + secs(60) && cam.main.ails.len() == 1 && earlier(cut, secs(40)) > cam.healed;
+        // What is raised ten seconds after the cut began with it or later.
+        let later = at.since(cut) >= secs(10);
+        let quiet = later
+            && cut > began + secs(60)
+            && cam.main.ails.len() == 1
+            && earlier(cut, secs(40)) > cam.healed;
         let others = self.cameras.iter().filter(|cam| earlier(cut, secs(40)) > cam.healed).count();
         let fallback = matches!(key, AlarmKey::CameraFallback(_));
         let sure = quiet && others * 4 >= self.cameras.len() * 3 && self.cameras.len() >= 4 && !fallback;
@@ -209,7 +214,7 @@ impl World {
         let now = source.trouble();
         let mute = source.has(|ail| ail == Ail::Mute);
         let single = source.ails.len() == 1;
-        let source_audio = source.audio;
+        let heard = source.was_heard();
         for failure in [
             Failure::Garbage,
             Failure::TimestampsJump,
@@ -228,9 +233,8 @@ impl World {
             let key = AlarmKey::CameraTrouble(index, failure);
             self.judge_alarm(&key, truth, secs(10), secs(30 + 45));
         }
-        let heard = up.is_some_and(|up| self.cameras[camera].sound_since > up.since + secs(10));
         let silence = match up {
-            Some(up) if mute && single && heard && source_audio => {
+            Some(up) if mute && single && heard => {
                 Truth::Holds(settled.max(up.since) + secs(10))
             }
             _ if !mute && self.cameras[camera].speaks() => Truth::Over(settled),

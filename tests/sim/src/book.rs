@@ -22,6 +22,8 @@ pub struct Book {
     pub known: bool,
     /// The times of what it holds are being put right: until footage in the right time is there, anything may be told.
     pub loose: bool,
+    /// They were, in this session: how far it was ever covered is not certain.
+    pub vague: bool,
     /// What made the hole that is open is not certain: it was elsewhere meanwhile, or lost what it held.
     pub strange: bool,
 }
@@ -44,18 +46,20 @@ pub struct Hole {
 impl Book {
     /// An account that begins now.
     pub const fn new(wall: Wall, at: At) -> Self {
-        Book { covered: wall, furthest: wall, since: at, known: false, loose: false, strange: false }
+        Book { covered: wall, furthest: wall, since: at, known: false, loose: false, vague: false, strange: false }
     }
 
     /// It is read from the ledger: what was covered counts, nothing further.
     pub const fn reopened(&mut self) {
         self.furthest = self.covered;
+        self.vague = false;
     }
 
     /// Footage becomes durable. Gives the hole before it.
     pub fn store(&mut self, span: Span, truly: (At, At)) -> Option<(Span, (At, At))> {
         if self.loose {
             (self.covered, self.furthest) = (span.from, span.from);
+            self.vague = true;
         }
         if self.covered.micros_since(span.to) > SET_BACK {
             self.covered = span.from;

@@ -224,6 +224,11 @@ impl World {
     /// The writer has let go of it with this fault.
     pub fn volume_fails(&mut self, place: usize, fault: Fault) {
         let at = self.at;
+        // What is told before finds it as it was.
+        self.tell_pending();
+        if self.places[place].writer == Writer::None {
+            return;
+        }
         self.closes_segments(place);
         let it = &mut self.places[place];
         let anew = matches!(fault, Fault::Foreign | Fault::Duplicate | Fault::Copied);
@@ -278,7 +283,8 @@ impl World {
         let fill = if troubled { self.fill(place) } else { 10 };
         let it = &mut self.places[place];
         let total = it.disk().shelf.total;
-        let free = (!blind).then_some(it.disk().shelf.free());
+        let full = it.has(|flaw| flaw == Flaw::Fails(Fault::NoSpace));
+        let free = (!blind).then_some(if full { 0 } else { it.disk().shelf.free() });
         let footage = Some(it.disk().shelf.footage());
         let slowest = if troubled { busy } else { millis(40) };
         let total = (!blind).then_some(total);
@@ -297,7 +303,7 @@ impl World {
         };
         let going = self.cameras.iter().filter(|camera| camera.route == Some(place));
         let most = going.map(held).max().unwrap_or_default();
-        (most.as_millis() / 300).min(100) as u8
+        (most.as_millis() * 100 / self.depth().as_millis()).min(100) as u8
     }
 
     fn clean(&mut self, place: usize, blind: bool) {
@@ -347,6 +353,7 @@ impl World {
     /// A person pulls it.
     pub fn pull(&mut self, place: usize) {
         let at = self.at;
+        self.tell_pending();
         let it = &mut self.places[place];
         if !it.plugged {
             return;

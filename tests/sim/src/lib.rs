@@ -16,6 +16,7 @@ pub mod place;
 mod power;
 mod run;
 pub mod saboteur;
+pub mod seeds;
 pub mod shelf;
 pub mod stream;
 pub mod trace;

@@ -3,7 +3,7 @@
 use crate::agenda::{At, Item, LinkId, LinkStep, millis, secs};
 use crate::camera::link;
 use crate::invariant::Invariant;
-use crate::stream::{Ail, GOP, Link, Up, ends_links};
+use crate::stream::{Ail, GOP, Link, Up};
 use crate::world::World;
 use core::time::Duration;
 use holdfast_core::effect::{CameraEffect, CameraStatus, Reason, Stream};
@@ -159,6 +159,7 @@ impl World {
                 self.store_soon(camera);
             }
             LinkStep::Figures if current => self.figures(camera, stream, life),
+            LinkStep::Glance if current => self.tell_figures(camera, stream),
             LinkStep::Break if current => {
                 let failure = self.judge.breaks.remove(&(camera, stream, life));
                 self.breaks(camera, stream, failure.unwrap_or(Failure::ServerClosed));
@@ -177,7 +178,11 @@ impl World {
                     self.tell_of(camera, stream, CameraEvent::Failed(failure));
                 }
             }
-            LinkStep::Answer | LinkStep::Keyframe | LinkStep::Figures | LinkStep::Break => {}
+            LinkStep::Answer
+            | LinkStep::Keyframe
+            | LinkStep::Figures
+            | LinkStep::Glance
+            | LinkStep::Break => {}
         }
     }
 
@@ -280,14 +285,18 @@ impl World {
         self.tell_figures(camera, stream);
         let Some(source) = self.cameras[camera].source(stream) else { return };
         let (sent, life) = (source.sends(), source.life);
+        let was_failing = source.has(|ail| matches!(ail, Ail::Fails(..)));
         f(&mut source.ails);
         let (sends, flaps) = (source.sends(), source.has(|ail| ail == Ail::Flaps));
-        let failing = source.has(|ail| matches!(ail, Ail::Fails(failure, _) if ends_links(failure)));
+        let failing = source.has(|ail| matches!(ail, Ail::Fails(..)));
         let up = matches!(source.link, Link::Up(_));
         let connecting = matches!(source.link, Link::Connecting);
         self.cameras[camera].sound_since = at;
         self.cameras[camera].follow(at);
-        if up && !sends && failing && (self.weather.is_cut() || self.chance(60)) {
+        if up {
+            self.agenda.at(at + DENSE, Item::Link(link(camera, stream), life, LinkStep::Glance));
+        }
+        if up && failing && !was_failing && (self.weather.is_cut() || self.chance(60)) {
             let wait = millis(self.rng.u64(1..400));
             self.agenda.at(at + wait, Item::Link(link(camera, stream), life, LinkStep::Break));
         } else if up && flaps {

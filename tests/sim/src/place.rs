@@ -274,6 +274,8 @@ impl Place {
                 wrong(open, "nothing to close")?;
                 wrong(stopped || matches!(self.out, Out::Closing(_)), "closed though nobody wants it")?;
                 self.writer = Writer::Closing;
+                // Whether it had proved itself the core knows.
+                (self.well, self.trouble, self.doubt) = (None, None, Some(now));
                 self.life += 1;
             }
             VolumeEffect::Abandon => {

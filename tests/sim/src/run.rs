@@ -19,7 +19,7 @@ use fastrand::Rng;
 use holdfast_core::Appliance;
 use holdfast_core::alarm::{AlarmKey, AlarmState};
 use holdfast_core::effect::{Shed, Stream};
-use holdfast_core::event::Event;
+use holdfast_core::event::{Event, Fault};
 use holdfast_core::settings::{Settings, Transport, VolumeKind};
 use holdfast_core::time::{Anchor, Mono, Wall};
 use std::collections::VecDeque;
@@ -159,7 +159,14 @@ impl World {
 
 /// Alarms of conditions that calm does not end: of the session, of how long the disks last, of what is protected.
 const fn lasts(key: &AlarmKey) -> bool {
-    matches!(key, AlarmKey::TrackNotRecorded(..) | AlarmKey::RetentionShort(_) | AlarmKey::VolumeExhausted(_))
+    matches!(
+        key,
+        AlarmKey::TrackNotRecorded(..)
+            | AlarmKey::RetentionShort(_)
+            | AlarmKey::VolumeExhausted(_)
+            // What filled up a quota nobody tells: it is only taken when nothing else is there, and then proves itself.
+            | AlarmKey::Volume(_, Fault::Quota)
+    )
 }
 
 fn secs_at(count: u64) -> At {

@@ -142,6 +142,11 @@ impl Source {
         })
     }
 
+    /// Whether sound came over the connection that is there.
+    pub const fn was_heard(&self) -> bool {
+        matches!(self.link, Link::Up(Up { audio: Some(_), .. }))
+    }
+
     /// When it gave video last.
     pub fn gave(&self, otherwise: At) -> At {
         match self.link {

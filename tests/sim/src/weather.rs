@@ -266,10 +266,9 @@ impl World {
         if matches!(flaw, Flaw::Sick(_)) {
             self.tell_health(place);
         }
-        if matches!(flaw, Flaw::Hangs | Flaw::Slow) {
+        if matches!(flaw, Flaw::Hangs | Flaw::Slow | Flaw::Fails(Fault::NoSpace)) {
             let life = self.places[place].life;
-            self.agenda
-                .at(self.at + secs(1), Item::Place(place as u8, life, crate::agenda::PlaceStep::Figures));
+            self.agenda.at(self.at, Item::Place(place as u8, life, crate::agenda::PlaceStep::Figures));
         }
     }
 

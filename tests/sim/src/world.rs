@@ -131,9 +131,7 @@ impl World {
     /// Goes on until `end`, or until something is broken.
     pub fn go_on(&mut self, end: At) {
         while self.broken.is_none() {
-            while let Some(event) = self.pending.pop_front() {
-                self.tell(event);
-            }
+            self.tell_pending();
             if self.broken.is_some() {
                 return;
             }
@@ -196,6 +194,13 @@ impl World {
         match self.power {
             Power::Off => None,
             Power::Running(_) | Power::Stopping(_) => self.timeout,
+        }
+    }
+
+    /// Tells what waits to be told.
+    pub fn tell_pending(&mut self) {
+        while let Some(event) = self.pending.pop_front() {
+            self.tell(event);
         }
     }
 
