@@ -1,7 +1,7 @@
 # The index of every task. `make` alone lists them; each is a short script in scripts/ that sets up what it needs.
 # Works as root or with sudo, on Debian 12 and later, from a clone with nothing but git and make.
 .DEFAULT_GOAL := help
-.PHONY: help run test check bench fuzz doc setup clean-root clean
+.PHONY: help run test check bench fuzz soak doc setup clean-root clean
 
 # Bash's own SECONDS would be set by ours: the script gets it as an argument.
 unexport SECONDS
@@ -26,6 +26,9 @@ check: ## format, rules, shellcheck, clippy, documentation, dependencies
 
 bench: ## Holdfast, ffmpeg and gst-launch side by side: CPU, memory, writes  [SECONDS=60] [ROUNDS=2]
 	@scripts/bench.sh $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ROUNDS),--rounds '$(ROUNDS)')
+
+soak: ## new worlds of the simulation, a month each  [SECONDS=600]
+	@scripts/soak.sh $(if $(SECONDS),--seconds '$(SECONDS)')
 
 fuzz: ## bytes that Holdfast did not write, into everything that reads  [SECONDS=600 for each target] [TARGET=mp4]
 	@scripts/fuzz.sh $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(TARGET),--target '$(TARGET)')

@@ -75,7 +75,7 @@ pub(crate) const fn handling(failure: Failure) -> Handling {
         Failure::TimestampsJump | Failure::TimestampsFrozen | Failure::TimestampsBackwards => {
             (Low, Endure, Ends)
         }
-        // Each format is recorded; the writer keeps them from becoming a flood of files.
+        // Each format is recorded, in a file of its own: to refuse one would cost its footage.
         Failure::FormatChanges => (Low, Endure, Ends),
         Failure::NotStored => (High, Mend, Ends),
         Failure::KeepAliveRefused => (High, Climb, Ends),

@@ -234,9 +234,7 @@ impl World {
             self.judge_alarm(&key, truth, secs(10), secs(30 + 45));
         }
         let silence = match up {
-            Some(up) if mute && single && heard => {
-                Truth::Holds(settled.max(up.since) + secs(10))
-            }
+            Some(up) if mute && single && heard => Truth::Holds(settled.max(up.since) + secs(10)),
             _ if !mute && self.cameras[camera].speaks() => Truth::Over(settled),
             Some(_) | None => Truth::Open,
         };

@@ -46,7 +46,15 @@ pub struct Hole {
 impl Book {
     /// An account that begins now.
     pub const fn new(wall: Wall, at: At) -> Self {
-        Book { covered: wall, furthest: wall, since: at, known: false, loose: false, vague: false, strange: false }
+        Book {
+            covered: wall,
+            furthest: wall,
+            since: at,
+            known: false,
+            loose: false,
+            vague: false,
+            strange: false,
+        }
     }
 
     /// It is read from the ledger: what was covered counts, nothing further.

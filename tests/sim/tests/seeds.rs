@@ -53,7 +53,7 @@ fn a_new_world_holds() {
     };
     let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let seed = number("HOLDFAST_SEED").unwrap_or(since.as_nanos() as u64);
-    let span = hours(number("HOLDFAST_HOURS").unwrap_or(4));
+    let span = hours(number("HOLDFAST_HOURS").unwrap_or(1));
     println!("HOLDFAST_SEED={seed}");
     must_hold(Plan { seed, span, cameras: 32 });
 }
