@@ -2,4 +2,3 @@
 
 mod failures;
 mod fallback;
-mod many;
