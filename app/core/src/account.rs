@@ -206,7 +206,7 @@ impl Account {
         }
         if let Some(Correction { by, since, .. }) = self.correction {
             let distance = |covered: Wall| span.from.micros_since(covered).unsigned_abs();
-            let nearer = distance(later(self.covered_until, by)) <= distance(self.covered_until);
+            let nearer = distance(self.covered_until.later_by(by)) <= distance(self.covered_until);
             if nearer || now.since(since) > LATE {
                 self.correct_times();
             }
@@ -231,7 +231,7 @@ impl Account {
     /// The next point that the ledger has not been told of.
     pub(crate) fn poll_opened(&mut self, anchor: &Anchor) -> Option<(Wall, Cause)> {
         let by = self.correction.map_or(0, |correction| correction.by);
-        let covered_until = later(self.covered_until, by);
+        let covered_until = self.covered_until.later_by(by);
         let (place, point) = self.points.iter_mut().enumerate().find(|(_, point)| !point.told)?;
         point.told = true;
         let from = if place == 0 { covered_until } else { point.wall(anchor).max(covered_until) };
@@ -272,13 +272,13 @@ impl Account {
     /// only now is it known what is missing between the two.
     fn correct_times(&mut self) {
         let Some(Correction { known, by, .. }) = self.correction.take() else { return };
-        self.covered_until = later(self.covered_until, by);
+        self.covered_until = self.covered_until.later_by(by);
         if self.furthest >= known.from && self.back.is_none() {
-            self.furthest = later(self.furthest, by);
+            self.furthest = self.furthest.later_by(by);
         }
         self.furthest = self.furthest.max(self.covered_until);
         if let Some(Back { until, from, cause }) = self.back.take_if(|back| back.from >= known.from) {
-            let span = Span::new(until, later(from, by));
+            let span = Span::new(until, from.later_by(by));
             if span.micros() > TOLERANCE {
                 self.late = Some((span, cause));
             }
@@ -348,11 +348,6 @@ impl Account {
             Some(_) | None => Room::None,
         }
     }
-}
-
-/// A wall time so many microseconds later.
-fn later(wall: Wall, micros: i64) -> Wall {
-    Wall(wall.0.saturating_add(micros))
 }
 
 /// Whether a point can be added.

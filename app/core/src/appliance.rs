@@ -151,8 +151,7 @@ impl Appliance {
                 self.take(now, event);
             }
         }
-        self.advance(now);
-        self.attend_to_all(now.mono);
+        self.attend_to_all(now);
     }
 
     /// The next decision; call until it is empty. At most [`MAX_EFFECTS`] after one event.

@@ -411,7 +411,7 @@ impl Camera {
 
     /// Which stream is recorded, and whether the fallback is wanted.
     fn choose(&mut self, now: Mono, means: Means) {
-        let missed = self.misses_main(now);
+        let missed = self.main_missed_at().is_some_and(|at| at <= now);
         let Some(fallback) = &mut self.fallback else { return };
         match self.recorded {
             Stream::Main => match (self.away, self.handover) {
@@ -445,20 +445,17 @@ impl Camera {
         }
     }
 
-    /// Whether the main stream has been away for so long that the fallback is to be asked.
-    fn misses_main(&self, now: Mono) -> bool {
+    /// When the main stream will have been away for so long that the fallback is asked.
+    fn main_missed_at(&self) -> Option<Mono> {
         let refused = self.main_failure().is_some_and(|f| handling(f).policy == Policy::Refused);
-        !refused && self.away.is_some_and(|away| away.since + AWAY <= now)
+        self.away.filter(|_| !refused).map(|away| away.since + AWAY)
     }
 
     /// When [`Camera::choose`] would decide something that no event brings.
     fn choice_deadline(&self, means: Means) -> Option<Mono> {
         let fallback = self.fallback.as_ref().filter(|_| self.life == Life::Running)?;
         match self.recorded {
-            Stream::Main if fallback.is_idle() && means == Means::Ample => {
-                let refused = self.main_failure().is_some_and(|f| handling(f).policy == Policy::Refused);
-                self.away.filter(|_| !refused).map(|away| away.since + AWAY)
-            }
+            Stream::Main if fallback.is_idle() && means == Means::Ample => self.main_missed_at(),
             Stream::Main => None,
             Stream::Fallback => self.main.live_since().map(|live| live + HEALTHY),
         }

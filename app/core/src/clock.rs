@@ -116,11 +116,10 @@ impl Clock {
         }
         // Each correction is told of the times as they were before it, so that a later one goes on from there.
         let known = self.doubted.filter(|_| moved != 0 || trusted).map(|from| Span::new(from, expected));
-        let shift = |wall: Wall| Wall(wall.0.saturating_add(moved));
-        self.begun = shift(self.begun);
+        self.begun = self.begun.later_by(moved);
         self.doubted = match (trusted, self.doubted) {
             (true, _) => None,
-            (false, Some(from)) => Some(shift(from)),
+            (false, Some(from)) => Some(from.later_by(moved)),
             // Set back below a floor just now; or a ledger knew better than the clock all along.
             (false, None) if moved != 0 => Some(now.wall),
             (false, None) => Some(self.begun),

@@ -19,7 +19,7 @@
 //! microsecond; the codes are those of [`Cause::code`](holdfast_wire::cause::Cause::code).
 
 use super::Coverage;
-use super::corrections::{Corrections, later};
+use super::corrections::Corrections;
 use super::fold::{Fold, Window};
 use crate::host::show;
 use crate::ledger::{Outcome, ScanError, SegmentScanner, read_all};
@@ -155,11 +155,11 @@ fn read(root: &Path, scanner: &dyn SegmentScanner, problems: &mut Vec<String>) -
     for opened in fold.open_segments() {
         let late = corrector.late(opened.sequence);
         // Its name has the time that it was made with.
-        let path = layout::segment(root, &opened.camera, later(opened.start, -late), opened.sequence);
+        let path = layout::segment(root, &opened.camera, opened.start.later_by(-late), opened.sequence);
         match scanner.scan(&path) {
             Ok(mut facts) => {
                 for stretch in &mut facts.stretches {
-                    *stretch = Span::new(later(stretch.from, late), later(stretch.to, late));
+                    *stretch = Span::new(stretch.from.later_by(late), stretch.to.later_by(late));
                 }
                 fold.take_open(opened.sequence, &facts);
             }

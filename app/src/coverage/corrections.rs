@@ -104,7 +104,7 @@ impl Corrector {
             }
             Record::SegmentClosed(mut closed) => {
                 let late = self.begun.remove(&closed.sequence).unwrap_or(0);
-                closed.end = later(closed.end, late);
+                closed.end = closed.end.later_by(late);
                 Record::SegmentClosed(closed)
             }
             Record::Gap(Gap { camera, span, cause }) => {
@@ -139,17 +139,12 @@ impl Corrector {
     /// A moment that the record under way tells, in the right time.
     fn right(&self, at: Wall) -> Wall {
         let later_on = self.all.iter().filter(|c| c.place > self.count && c.session == self.session);
-        later_on.fold(at, |at, c| if c.from <= at && at <= c.to { later(at, c.by_micros) } else { at })
+        later_on.fold(at, |at, c| if c.from <= at && at <= c.to { at.later_by(c.by_micros) } else { at })
     }
 
     /// Whether a step is the one that a correction just before it made good.
     fn is_corrected(&self, at: Wall, by_micros: i64) -> bool {
         let before = self.all.iter().rev().find(|c| c.place <= self.count && c.session == self.session);
-        before.is_some_and(|c| c.by_micros == by_micros && later(c.to, by_micros) == at)
+        before.is_some_and(|c| c.by_micros == by_micros && c.to.later_by(by_micros) == at)
     }
-}
-
-/// A wall time so many microseconds later.
-pub fn later(at: Wall, micros: i64) -> Wall {
-    Wall::from_micros(at.as_micros().saturating_add(micros))
 }

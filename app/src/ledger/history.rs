@@ -191,7 +191,7 @@ impl History {
             }
             Record::SegmentClosed(closed) => {
                 self.open.remove(&closed.sequence);
-                let end = later(closed.end, self.late.remove(&closed.sequence).unwrap_or(0));
+                let end = closed.end.later_by(self.late.remove(&closed.sequence).unwrap_or(0));
                 let camera = self.camera(&closed.camera);
                 // By number, not by time: a clock that was once in the future must not cover what comes.
                 if closed.frames > 0 && camera.newest <= Some(closed.sequence) {
@@ -240,7 +240,7 @@ impl History {
     fn correct(&mut self, (from, to): (Wall, Wall), by_micros: i64) {
         let move_one = |moment: &mut Option<Wall>| {
             if let Some(at) = moment.as_mut().filter(|at| from <= **at && **at <= to) {
-                *at = later(*at, by_micros);
+                *at = at.later_by(by_micros);
             }
         };
         for camera in self.cameras.values_mut() {
@@ -249,7 +249,7 @@ impl History {
         }
         for opened in self.open.values() {
             let late = self.late.entry(opened.sequence).or_insert(0);
-            let begun = later(opened.start, *late);
+            let begun = opened.start.later_by(*late);
             if from <= begun && begun <= to {
                 *late = late.saturating_add(by_micros);
             }
@@ -299,11 +299,6 @@ impl History {
             (false, false) => Past::PowerLost,
         })
     }
-}
-
-/// A wall time so many microseconds later.
-fn later(at: Wall, micros: i64) -> Wall {
-    Wall::from_micros(at.as_micros().saturating_add(micros))
 }
 
 /// The file `ledger/checkpoint`: postcard, then a CRC-32.

@@ -184,8 +184,7 @@ impl Disk {
             }
             Entry::ClockStepped { at, by_micros } => Some(Record::ClockStepped { at, by_micros }),
             Entry::TimeCorrected { from, to, by_micros } => {
-                let at = Wall::from_micros(to.as_micros().saturating_add(by_micros));
-                Some(Record::TimeCorrected { at, from, to, by_micros })
+                Some(Record::TimeCorrected { at: to.later_by(by_micros), from, to, by_micros })
             }
             Entry::VolumeFaulted { at, fault } => Some(Record::VolumeFaulted { at, fault }),
         };

@@ -23,6 +23,10 @@ impl Wall {
     pub const fn as_micros(self) -> i64 {
         self.0
     }
+    /// The moment so many microseconds later; earlier if that is negative.
+    pub const fn later_by(self, micros: i64) -> Self {
+        Wall(self.0.saturating_add(micros))
+    }
     /// Microseconds from `earlier` to `self`; negative if `earlier` is later.
     pub const fn micros_since(self, earlier: Wall) -> i64 {
         self.0.saturating_sub(earlier.0)

@@ -48,8 +48,8 @@ impl Attention {
 }
 
 impl Appliance {
-    /// Takes an event that concerns one camera, or nobody. False if more has to be looked at: then it may have been taken
-    /// in part, and is to be taken once more by those who would do it anyway.
+    /// Takes an event that concerns one camera, or nobody, and looks at the rest only if that changed anything for others.
+    /// False if it is another event, or all has to be looked at anyway: then nothing of it was taken.
     pub(super) fn take_quietly(&mut self, now: Now, event: &Event) -> bool {
         let rested = now.mono.since(self.attention.round) < ROUND;
         let due = self.attention.due().is_some_and(|due| due <= now.mono);
@@ -58,21 +58,15 @@ impl Appliance {
         }
         let place = match event {
             Event::Tick => {
-                self.attention.subject = Subject::Nothing;
-                self.attention.drained = false;
-                self.beat(now.mono);
+                self.attend_to(now.mono, Subject::Nothing);
                 return true;
             }
             Event::MemoryPressure(thousandths) => {
                 let before = self.memory.shed();
                 self.take_pressure(now, *thousandths);
-                self.beat(now.mono);
-                if self.memory.shed() == before {
-                    self.attention.subject = Subject::Nothing;
-                    self.attention.drained = false;
-                } else {
-                    self.advance(now);
-                    self.attend_to_all(now.mono);
+                match self.memory.shed() == before {
+                    true => self.attend_to(now.mono, Subject::Nothing),
+                    false => self.attend_to_all(now),
                 }
                 return true;
             }
@@ -98,26 +92,29 @@ impl Appliance {
         camera.advance(now.mono, able, means, &mut self.rng);
         let deadline = camera.deadline(able, means);
         self.recording.follow_one(now.mono, place, &self.cameras, &self.volumes);
-        self.beat(now.mono);
-        self.attention.drained = false;
         if before != self.standing(place, event) {
-            self.advance(now);
-            self.attend_to_all(now.mono);
+            self.attend_to_all(now);
             return true;
         }
-        self.attention.subject = Subject::One(place);
+        self.attend_to(now.mono, Subject::One(place));
         if let Some(due) = self.attention.cameras.get_mut(place) {
             *due = deadline;
         }
         true
     }
 
-    /// After everything was looked at: when it is to be again.
-    pub(super) fn attend_to_all(&mut self, now: Mono) {
+    /// Of this alone there may be effects.
+    fn attend_to(&mut self, now: Mono, subject: Subject) {
+        self.beat(now);
+        (self.attention.subject, self.attention.drained) = (subject, false);
+    }
+
+    /// Looks at everything, and notes when that is to be done again.
+    pub(super) fn attend_to_all(&mut self, now: Now) {
+        self.advance(now);
         let (able, means) = (self.able, self.means());
-        self.attention.subject = Subject::All;
-        self.attention.drained = false;
-        self.attention.round = now;
+        (self.attention.subject, self.attention.drained) = (Subject::All, false);
+        self.attention.round = now.mono;
         self.attention.cameras = self.cameras.iter().map(|camera| camera.deadline(able, means)).collect();
         self.attention.others = self.others_due();
     }
