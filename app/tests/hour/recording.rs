@@ -161,7 +161,10 @@ impl Recording {
                 }
                 Report::Event(Event::Volume(
                     _,
-                    VolumeEvent::Ready | VolumeEvent::History { .. } | VolumeEvent::Closed,
+                    VolumeEvent::Ready
+                    | VolumeEvent::LedgerEnds { .. }
+                    | VolumeEvent::History { .. }
+                    | VolumeEvent::Closed,
                 ))
                 | Report::Drained
                 | Report::Ended => {}
