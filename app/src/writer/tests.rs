@@ -4,6 +4,7 @@ mod abandon;
 mod batch;
 mod faults;
 mod limits;
+mod streams;
 
 use std::fs;
 use std::path::{Path, PathBuf};
