@@ -3,6 +3,7 @@
 mod abandon;
 mod batch;
 mod faults;
+mod formats;
 mod limits;
 mod streams;
 

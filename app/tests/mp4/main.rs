@@ -1,5 +1,6 @@
 //! Segments made from real encoders' streams, read by players that are not ours.
 
+mod formats;
 mod media;
 mod muxing;
 mod players;
