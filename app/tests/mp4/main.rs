@@ -5,3 +5,4 @@ mod media;
 mod muxing;
 mod players;
 mod reading;
+mod trouble;
