@@ -1,9 +1,11 @@
 //! The boxes that stand once, at the start of a segment: `ftyp` and `moov`.
 //!
 //! The codec's configuration record is written byte for byte as the stream gave it, never taken apart and put
-//! together again: what a decoder is told must be what the camera said.
+//! together again: what a decoder is told must be what the camera said. The one exception is a bit of hvcC, see
+//! [`parameter_sets`](super::parameter_sets).
 
 use super::boxes::{creation_time, encoded};
+use super::parameter_sets::{ParameterSets, record};
 use super::{Mp4Error, TrackConfig};
 use holdfast_wire::frame::{MAX_HEADER, encode_header};
 use holdfast_wire::segment::{HEADER_UUID, SegmentHeader};
@@ -31,6 +33,7 @@ const RATES: std::ops::RangeInclusive<u32> = 1..=768_000;
 /// What never changes over a segment, checked.
 pub struct Init {
     tracks: Vec<TrackConfig>,
+    sets: ParameterSets,
     header: Vec<u8>,
     title: String,
     comment: String,
@@ -46,11 +49,17 @@ impl Init {
         let used = encode_header(header, &mut bytes).map_err(Mp4Error::Header)?;
         Ok(Init {
             tracks: tracks.to_vec(),
+            sets: ParameterSets::default(),
             header: used.to_vec(),
             title: v1.camera.to_string(),
             comment: format!("volume {}, segment {}, recorded by {}", v1.volume, v1.sequence, v1.device),
             created: creation_time(v1.start),
         })
+    }
+
+    /// Where the parameter sets of the video are.
+    pub fn declare(&mut self, sets: ParameterSets) {
+        self.sets = sets;
     }
 
     /// `ftyp` and `moov`. `shift`: ticks of the video's timescale that its edit list takes back.
@@ -138,7 +147,7 @@ impl Init {
                     buf.encode_atom(b"stsd", |buf| {
                         0u32.encode(buf)?;
                         1u32.encode(buf)?;
-                        sample_entry(track, buf)
+                        sample_entry(track, self.sets, buf)
                     })?;
                     // The samples are told by the fragments; the tables must be there, and empty.
                     Stts::default().encode(buf)?;
@@ -178,15 +187,19 @@ pub fn track_id(at: usize) -> u32 {
     u32::try_from(at + 1).unwrap_or(u32::MAX)
 }
 
-fn sample_entry(track: &TrackConfig, buf: &mut Vec<u8>) -> Result<()> {
+fn sample_entry(track: &TrackConfig, sets: ParameterSets, buf: &mut Vec<u8>) -> Result<()> {
+    let (avc, hevc) = match sets {
+        ParameterSets::InEntry => (b"avc1", b"hvc1"),
+        ParameterSets::InSamples => (b"avc3", b"hev1"),
+    };
     match track {
-        TrackConfig::H264 { codec_data, width, height } => buf.encode_atom(b"avc1", |buf| {
+        TrackConfig::H264 { codec_data, width, height } => buf.encode_atom(avc, |buf| {
             visual(*width, *height).encode(buf)?;
             verbatim(b"avcC", codec_data, buf)
         }),
-        TrackConfig::H265 { codec_data, width, height } => buf.encode_atom(b"hvc1", |buf| {
+        TrackConfig::H265 { codec_data, width, height } => buf.encode_atom(hevc, |buf| {
             visual(*width, *height).encode(buf)?;
-            verbatim(b"hvcC", codec_data, buf)
+            verbatim(b"hvcC", &record(codec_data, sets), buf)
         }),
         TrackConfig::Aac { codec_data, rate, channels } => buf.encode_atom(b"mp4a", |buf| {
             audio(*rate, *channels, 16).encode(buf)?;

@@ -21,6 +21,7 @@ mod boxes;
 mod fragment;
 mod init;
 mod muxer;
+mod parameter_sets;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use holdfast_core::time::Mono;
 use std::time::Duration;
 
 pub use muxer::SegmentMuxer;
+pub use parameter_sets::{ParameterSets, share_a_file, with_parameter_sets};
 pub use scan::{ScanError, SegmentFacts, header, scan};
 
 /// Timescale of video: RTP's own clock, so that a camera's timestamps lose nothing.

@@ -4,7 +4,7 @@ use super::boxes::{ntp_time, wall_after};
 use super::fragment::{self, MAX_DATA, Reference, Run};
 use super::init::Init;
 use super::timing::{AudioTimeline, Following, Times, VideoTimeline};
-use super::{Fragment, Mp4Error, Payload, Sample, TrackConfig};
+use super::{Fragment, Mp4Error, ParameterSets, Payload, Sample, TrackConfig};
 use holdfast_core::time::Mono;
 use holdfast_wire::segment::{SegmentHeader, SegmentHeaderV1};
 use std::time::Duration;
@@ -62,6 +62,13 @@ impl<P: Payload> SegmentMuxer<P> {
             timeline: None,
             sequence: 0,
         })
+    }
+
+    /// Where the parameter sets are, to be said before the first cut; without it, in the sample entry. The samples are
+    /// written as they come: those that need sets in them have them already.
+    pub fn declare(mut self, sets: ParameterSets) -> Self {
+        self.init.declare(sets);
+        self
     }
 
     /// Takes the next sample; it is held until the next [`cut`](Self::cut). Samples of a track come in

@@ -10,6 +10,7 @@
 //! | file | what |
 //! |---|---|
 //! | `stream` | one camera: where fragments and segments are cut |
+//! | `formats` | which changes of a stream's format begin another file |
 //! | `growing`, `segment` | one file: queued, written, synced |
 //! | `notes` | why footage is missing before a segment |
 //! | `disk`, `home` | the volume: its ledger, new files, whether it is still the same |
@@ -19,6 +20,7 @@
 mod complaints;
 mod disk;
 mod figures;
+mod formats;
 mod growing;
 mod home;
 mod notes;

@@ -7,6 +7,7 @@
 //! filled. It waits for the segment after.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use heapless::Vec as Bounded;
 use holdfast_core::settings::CameraIndex;
@@ -14,6 +15,11 @@ use holdfast_core::time::Wall;
 use holdfast_wire::segment::{MAX_BEFORE, Missing};
 
 use crate::coverage::fold::JITTER;
+
+/// So far a segment may begin before the end of the one before, and nothing is missing between: a camera's two streams
+/// come through with different delays, and the clock may be corrected. Further back it was set (`core/src/account.rs`
+/// draws the same line).
+const OVERLAP: Duration = Duration::from_secs(2);
 
 /// What is known of each camera.
 #[derive(Debug, Default)]
@@ -54,7 +60,7 @@ impl Notes {
         let mut before = Bounded::new();
         let Some(known) = self.cameras.get(&camera) else { return before };
         // A clock that was set back leaves footage "ahead" of the segment: that bounds nothing.
-        let covered = known.covered_until.filter(|covered| *covered <= start);
+        let covered = known.covered_until.filter(|covered| *covered <= start + OVERLAP);
         if covered.is_some_and(|covered| start <= covered + JITTER) {
             return before;
         }
@@ -95,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_segment_says_what_lies_between_the_footage_before_it_and_its_own() {
-        let cases: [Case; 9] = [
+        let cases: [Case; 10] = [
             ("nothing is known", None, &[], 20, &[]),
             ("the first segment of all", None, &[(10, Cause::Starting)], 20, &[(10, Cause::Starting)]),
             (
@@ -116,6 +122,7 @@ mod tests {
             ),
             ("a note after its start", Some(15), &[(15, STALLED), (21, REFUSED)], 20, &[(15, STALLED)]),
             ("an earlier note supersedes", Some(5), &[(12, STALLED), (8, REFUSED)], 20, &[(8, REFUSED)]),
+            ("it overlaps the footage before", Some(22), &[(12, STALLED)], 20, &[]),
             ("a clock that was set back", Some(90), &[(10, STALLED)], 20, &[(10, STALLED)]),
         ];
         for (name, covered, notes, start, expected) in cases {

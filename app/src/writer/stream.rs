@@ -20,7 +20,8 @@ use holdfast_wire::segment::{SegmentHeader, SegmentHeaderV1};
 
 use super::Limits;
 use super::disk::Disk;
-use super::growing::{Growing, Tracks, sample};
+use super::formats::Changes;
+use super::growing::{Growing, Tracks};
 use super::notes::Notes;
 use super::segment::{Durable, Lost, OpenSegment, Synced};
 use crate::mp4::{Mp4Error, SegmentMuxer, TrackConfig};
@@ -84,6 +85,7 @@ pub(super) struct Stream {
     /// One that cannot be kept.
     refused: Option<Arc<TrackConfig>>,
     reorder_depth: usize,
+    changes: Changes,
     /// When the last video unit was taken.
     last_video: Instant,
     /// Position after the last unit held.
@@ -141,6 +143,7 @@ impl Stream {
             audio: None,
             refused: None,
             reorder_depth: 0,
+            changes: Changes::default(),
             last_video: Instant::now(),
             held_to: 0,
             items: Vec::new(),
@@ -278,8 +281,9 @@ impl Stream {
         let full = match &self.state {
             State::Idle | State::Skipping(_) => false,
             State::Gathering { units, .. } => units.first().is_some_and(|first| {
-                // Another format cannot share a file with the one before.
-                unit.pts.since(first.pts) >= context.limits.fragment || first.config != unit.config
+                let sets = self.changes.sets(first.pts);
+                unit.pts.since(first.pts) >= context.limits.fragment
+                    || (unit.keyframe && self.changes.part(&first.config, sets, unit))
             }),
             State::Growing(growing) => unit.pts.since(growing.segment.end) >= context.limits.fragment,
         };
@@ -289,7 +293,10 @@ impl Stream {
         // A segment that was only begun just now, by another format, is cut as well.
         let cut = cut || (unit.keyframe && self.must_cut(unit, context));
         self.state = match std::mem::replace(&mut self.state, State::Idle) {
-            State::Growing(growing) if cut => State::Gathering { units: Vec::new(), ending: Some(growing) },
+            State::Growing(growing) if cut => {
+                self.changes.note(&growing.tracks, growing.new_audio, unit);
+                State::Gathering { units: Vec::new(), ending: Some(growing) }
+            }
             State::Skipping(lost) if unit.keyframe => {
                 self.tell_lost(Lost { to: unit.pts, ..lost }, context);
                 State::Idle
@@ -305,8 +312,7 @@ impl Stream {
             State::Growing(growing) => {
                 keyframe.pts.since(growing.segment.start) >= context.limits.segment
                     || growing.stale
-                    || growing.tracks.video != keyframe.config
-                    || growing.new_audio
+                    || self.changes.cut(growing, keyframe)
                     // Half is left for the GOP that comes, whose size nobody knows.
                     || context.max_file.is_some_and(|most| growing.segment.bytes >= most / 2)
             }
@@ -406,25 +412,26 @@ impl Stream {
             }
             other @ (Ok(_) | Err(_)) => other,
         };
-        let mut muxer = match made {
+        let muxer = match made {
             Ok(muxer) => muxer,
             Err(error) => {
                 (context.tell)(self.camera, Told::Unusable(error));
                 return None;
             }
         };
+        notes.told(self.camera, wall);
+        let sets = self.changes.sets(start);
+        let muxer = muxer.declare(sets);
+        let segment = OpenSegment::plan(path, *anchor, start, (sequence, self.shows), muxer);
+        let known = Arc::clone(&tracks.video);
+        let mut growing = Box::new(Growing { segment, tracks, sets, known, new_audio: false, stale: false });
+        // Sound that the newest description has superseded is not worth another file.
         for unit in units {
-            match unit.track {
-                TrackKind::Video => muxer.push(sample(0, unit)),
-                TrackKind::Audio if tracks.audio.as_ref() == Some(&unit.config) => {
-                    muxer.push(sample(1, unit))
-                }
-                TrackKind::Audio => {}
+            if growing.has(&unit) {
+                growing.push(unit);
             }
         }
-        notes.told(self.camera, wall);
-        let segment = OpenSegment::plan(path, *anchor, start, (sequence, self.shows), muxer);
-        Some(Box::new(Growing { segment, tracks, new_audio: false, stale: false }))
+        Some(growing)
     }
 
     /// Ends a segment: what it still holds is queued, and all of it waits for the disk.

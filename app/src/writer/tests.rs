@@ -3,7 +3,9 @@
 mod abandon;
 mod batch;
 mod faults;
+mod formats;
 mod limits;
+mod streams;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -26,6 +26,13 @@ pub fn video(encoder: &str) -> Stream {
     ))
 }
 
+/// Encodes 2 s of a test picture of this size at 25 frames a second, a keyframe each second.
+pub fn clip(width: u16, height: u16, encoder: &str) -> Stream {
+    encode(&format!(
+        "videotestsrc num-buffers=50 pattern=ball ! video/x-raw,format=I420,width={width},height={height},framerate=25/1 ! {encoder} ! appsink name=out sync=false"
+    ))
+}
+
 /// H.264 with this many B-frames, in a pyramid if there are more than two.
 pub fn h264(b_frames: u32) -> Stream {
     video(&format!(
@@ -99,12 +106,16 @@ fn encode(description: &str) -> Stream {
 fn config(caps: &gst::StructureRef) -> TrackConfig {
     let codec_data = || caps.get::<gst::Buffer>("codec_data").unwrap().map_readable().unwrap().to_vec();
     let number = |name: &str| caps.get::<i32>(name).unwrap();
-    let (width, height) = (128, 96);
+    let pixels = |name: &str| number(name).try_into().unwrap();
     let rate = || number("rate").try_into().unwrap();
     let channels = || number("channels").try_into().unwrap();
     match caps.name().as_str() {
-        "video/x-h264" => TrackConfig::H264 { codec_data: codec_data(), width, height },
-        "video/x-h265" => TrackConfig::H265 { codec_data: codec_data(), width, height },
+        "video/x-h264" => {
+            TrackConfig::H264 { codec_data: codec_data(), width: pixels("width"), height: pixels("height") }
+        }
+        "video/x-h265" => {
+            TrackConfig::H265 { codec_data: codec_data(), width: pixels("width"), height: pixels("height") }
+        }
         "audio/mpeg" => TrackConfig::Aac { codec_data: codec_data(), rate: rate(), channels: channels() },
         "audio/x-opus" => TrackConfig::Opus { rate: rate(), channels: channels(), pre_skip: 312 },
         "audio/x-flac" => {

@@ -13,7 +13,7 @@ use std::process::Command;
 use std::time::Duration;
 
 /// Runs a tool that must succeed without a word on stderr; its stdout.
-fn quietly(program: &str, arguments: &[&str], file: &Path) -> Vec<u8> {
+pub fn quietly(program: &str, arguments: &[&str], file: &Path) -> Vec<u8> {
     let output = Command::new(program)
         .args(
             arguments
@@ -27,7 +27,7 @@ fn quietly(program: &str, arguments: &[&str], file: &Path) -> Vec<u8> {
     output.stdout
 }
 
-fn ffprobe(file: &Path) -> Value {
+pub fn ffprobe(file: &Path) -> Value {
     let arguments = ["-v", "error", "-show_packets", "-show_streams", "-show_format", "-of", "json", "FILE"];
     serde_json::from_slice(&quietly("ffprobe", &arguments, file)).unwrap()
 }
@@ -36,7 +36,7 @@ fn decode(file: &Path) {
     quietly("ffmpeg", &["-v", "error", "-i", "FILE", "-f", "null", "-"], file);
 }
 
-fn numbers(probed: &Value, stream: usize, field: &str) -> Vec<i64> {
+pub fn numbers(probed: &Value, stream: usize, field: &str) -> Vec<i64> {
     let packets = probed["packets"].as_array().unwrap().iter();
     packets
         .filter(|packet| packet["stream_index"] == stream)
@@ -59,7 +59,7 @@ fn expected_pts(samples: &[Sample<Vec<u8>>], origin: Mono, timescale: i64) -> Ve
 }
 
 /// Samples that qtdemux finds in a track.
-fn qtdemux(file: &Path, pad: &str) -> usize {
+pub fn qtdemux(file: &Path, pad: &str) -> usize {
     gst::init().unwrap();
     let description = format!(
         "filesrc location={} ! qtdemux name=demux demux.{pad} ! appsink name=out sync=false",
@@ -69,7 +69,8 @@ fn qtdemux(file: &Path, pad: &str) -> usize {
     let sink = pipeline.by_name("out").unwrap().downcast::<gstreamer_app::AppSink>().unwrap();
     pipeline.set_state(gst::State::Playing).unwrap();
     let mut count = 0;
-    while sink.pull_sample().is_ok() {
+    // After an error no sample comes, and no end.
+    while sink.try_pull_sample(gst::ClockTime::from_seconds(60)).is_some() {
         count += 1;
     }
     let error = pipeline.bus().unwrap().pop_filtered(&[gst::MessageType::Error]);

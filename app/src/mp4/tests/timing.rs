@@ -313,3 +313,103 @@ proptest! {
         prop_assert!((until.unwrap() - length).abs() < 5 * 60_000_000);
     }
 }
+
+/// Times in decode order as no camera should send them: each of these acts gives a few frames.
+fn nasty() -> impl Strategy<Value = Vec<i64>> {
+    const MINUTE: i64 = 60_000_000_000;
+    let act = prop_oneof![
+        4 => (1usize..30, 10_000_000..100_000_000i64).prop_map(|(count, step)| vec![step; count]),
+        2 => (1usize..30).prop_map(|count| vec![0; count]),
+        2 => (1usize..10, -FRAME..FRAME).prop_map(|(count, step)| vec![step; count]),
+        1 => (-10 * MINUTE..10 * MINUTE).prop_map(|leap| vec![leap]),
+        1 => prop::collection::vec(-MINUTE / 60..MINUTE / 60, 1..20),
+    ];
+    prop::collection::vec(act, 1..12).prop_map(|acts| {
+        let mut at = 0;
+        let times = acts.concat().into_iter().map(|step| {
+            at += step;
+            at
+        });
+        std::iter::once(0).chain(times).collect()
+    })
+}
+
+/// Cuts a stream after these many frames each, and the rest as it is.
+fn runs<'a, T>(mut frames: &'a [T], cuts: &[usize]) -> Vec<&'a [T]> {
+    let mut runs = Vec::new();
+    for cut in cuts {
+        if let Some((run, rest)) = frames.split_at_checked(*cut).filter(|(_, rest)| !rest.is_empty()) {
+            runs.push(run);
+            frames = rest;
+        }
+    }
+    runs.push(frames);
+    runs
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
+
+    /// Whatever comes in: decode times strictly rise, each frame is shown when it says, and what is told of the
+    /// segment's length goes no further than the frames did.
+    #[test]
+    fn video_of_whatever_stamps_decodes_in_order_and_is_shown_when_it_says(
+        pts in nasty(), cuts in prop::collection::vec(1usize..40, 0..8), known in any::<bool>(),
+    ) {
+        let runs = runs(&pts, &cuts);
+        let mut timeline = VideoTimeline::new(runs[0], 0, None);
+        let lead = timeline.shift() as i64;
+        let (mut ended, mut until, mut newest, mut count) = (0i64, i64::MIN, 0, 0);
+        for (at, run) in runs.iter().enumerate() {
+            let following = match runs.get(at + 1) {
+                Some(next) if known => Following::Frame(next[0]),
+                Some(_) | None => Following::Nothing,
+            };
+            let after_hole = at > 0 && timeline.is_hole(run[0]);
+            let video = timeline.fragment(run, after_hole, following);
+            prop_assert_eq!((video.times.durations.len(), video.times.offsets.len()), (run.len(), run.len()));
+            prop_assert!(video.times.start as i64 >= ended, "fragments follow one another");
+            prop_assert!(video.times.durations.iter().all(|ticks| *ticks >= 1));
+            prop_assert!(video.from >= until && video.to >= video.from, "spans follow one another");
+            let (_, shown) = placed(&timeline, &video);
+            let expected: Vec<i64> = run.iter().map(|at| to_ticks(*at, 90_000)).collect();
+            prop_assert_eq!(shown, expected, "a frame is shown when it says");
+            ended = video.times.start as i64 + video.times.durations.iter().map(|ticks| i64::from(*ticks)).sum::<i64>();
+            until = video.to;
+            newest = run.iter().copied().chain([newest]).chain(runs.get(at + 1).map(|next| next[0])).max().unwrap();
+            count += run.len() as i64 + 1;
+            // Where nothing is known of what follows, a fragment's last frame is as long as frames are: at most the longest step.
+            let step = pts.iter().max().unwrap() - pts.iter().min().unwrap();
+            let guesses = (at as i64 + 1) * step.max(2 * FRAME);
+            let room = to_ticks(newest + guesses, 90_000) + 2 * lead + count;
+            prop_assert!(ended <= room, "it ends at {}, later than {}", ended, room);
+        }
+    }
+
+    /// The same of sound: no packet lies further from its time than half its length, or than the packets before it were
+    /// ahead.
+    #[test]
+    fn sound_of_whatever_stamps_rises_and_keeps_to_its_times(
+        pts in nasty(), cuts in prop::collection::vec(1usize..40, 0..8), length in prop::option::of(0..100_000_000i64),
+    ) {
+        let packets: Vec<(i64, Option<i64>)> = pts.iter().map(|pts| ((*pts).max(0), length)).collect();
+        let packet = length.map_or(960, |length| to_ticks(length, 48_000).max(1));
+        let mut timeline = AudioTimeline::new(48_000, 960);
+        let (mut ended, mut ahead) = (0i64, 0i64);
+        for run in runs(&packets, &cuts) {
+            let times = timeline.fragment(run);
+            prop_assert!(times.start as i64 >= ended);
+            prop_assert!(times.durations.len() == run.len() && times.durations.iter().all(|ticks| *ticks >= 1));
+            let mut at = times.start as i64;
+            for ((told, _), duration) in run.iter().zip(&times.durations) {
+                let told = to_ticks(*told, 48_000);
+                prop_assert!(at >= told - packet / 2, "not before its time");
+                prop_assert!(at <= (told + packet / 2).max(ahead), "{} for {}", at, told);
+                ahead = ahead.max(at + 1);
+                at += i64::from(*duration);
+            }
+            ended = at;
+            ahead = ahead.max(ended);
+        }
+    }
+}
