@@ -205,9 +205,10 @@ impl Account {
             return;
         }
         if let Some(Correction { by, since, .. }) = self.correction {
-            let distance = |covered: Wall| span.from.micros_since(covered).unsigned_abs();
-            let nearer = distance(later(self.covered_until, by)) <= distance(self.covered_until);
-            if nearer || now.since(since) > LATE {
+            // Footage is durable soon after it came, and never before: so it shows which of the two times it is in.
+            let behind = anchor.wall_at(now).micros_since(span.to);
+            let right = if by > 0 { behind < by } else { behind >= 0 };
+            if right || now.since(since) > LATE {
                 self.correct_times();
             }
         }
