@@ -36,6 +36,9 @@ const REFUTED: i64 = 1_000_000;
 /// After a correction footage in the old times comes no more: a GOP of any length and what a full ring held.
 const LATE: Duration = Duration::from_secs(120);
 
+/// Footage waits in a ring no longer than this, in microseconds, before it is durable: a correction by more shows in it.
+const WAITS: u64 = 120_000_000;
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
@@ -44,6 +47,8 @@ pub(crate) struct Account {
     /// The furthest that was ever covered: further than `covered_until` only after the clock was set back.
     furthest: Wall,
     standing: Option<Cause>,
+    /// Since when.
+    stands: Mono,
     /// In order of time.
     points: Vec<Point, MAX_POINTS>,
     /// By how many microseconds the clock was set forward since the last hole.
@@ -76,6 +81,14 @@ struct Correction {
     known: Span,
     by: i64,
     since: Mono,
+    passed: Passed,
+}
+
+/// Whether footage became durable since a correction that was not in the right time for certain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Passed {
+    Nothing,
+    Footage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +113,7 @@ impl Account {
             whose: Whose::Session,
             furthest: wall,
             standing: None,
+            stands: now,
             points: Vec::new(),
             forward: 0,
             back: None,
@@ -136,7 +150,7 @@ impl Account {
         if self.standing == cause {
             return;
         }
-        self.standing = cause;
+        (self.standing, self.stands) = (cause, since);
         if let Some(cause) = cause {
             self.points.retain(|point| point.is_before(since));
             self.note(since, cause);
@@ -184,7 +198,7 @@ impl Account {
     pub(crate) fn time_corrected(&mut self, now: Mono, known: Span, by: i64) {
         self.correct_times();
         if self.whose == Whose::Session && self.covered_until >= known.from {
-            self.correction = Some(Correction { known, by, since: now });
+            self.correction = Some(Correction { known, by, since: now, passed: Passed::Nothing });
         }
     }
 
@@ -204,13 +218,7 @@ impl Account {
         if span.is_empty() {
             return;
         }
-        if let Some(Correction { by, since, .. }) = self.correction {
-            let distance = |covered: Wall| span.from.micros_since(covered).unsigned_abs();
-            let nearer = distance(self.covered_until.later_by(by)) <= distance(self.covered_until);
-            if nearer || now.since(since) > LATE {
-                self.correct_times();
-            }
-        }
+        self.look_at_correction(now, span, anchor);
         if self.covered_until.micros_since(span.to) > SET_BACK {
             let cause = self.points.first().map_or(Cause::Lost, |point| point.cause);
             self.back = Some(Back { until: self.covered_until, from: span.from, cause });
@@ -224,7 +232,9 @@ impl Account {
         self.furthest = self.furthest.max(span.to);
         self.refute(anchor);
         if let (Some(cause), true) = (self.standing, self.points.is_empty()) {
-            self.insert(Since::Covered, cause);
+            // It may have had no room before.
+            let later = anchor.wall_at(self.stands) > self.covered_until;
+            self.insert(if later { Since::At(self.stands) } else { Since::Covered }, cause);
         }
     }
 
@@ -251,7 +261,8 @@ impl Account {
         let mut part = Part { from, cause: Cause::Lost };
         match self.points.first() {
             Some(first) if noted > 0 => part.cause = first.cause,
-            Some(_) | None if self.forward > 0 => {
+            // There and back again leaves some microseconds.
+            Some(_) | None if self.forward > TOLERANCE => {
                 part.cause = Cause::ClockStepped;
                 let rest = Wall(from.0.saturating_add(self.forward));
                 if to.micros_since(rest) > TOLERANCE {
@@ -266,6 +277,31 @@ impl Account {
         part.end(to, gap);
         self.points = self.points.iter().skip(noted).copied().collect();
         self.forward = 0;
+    }
+
+    /// Footage is durable soon after it came, and never before: so it shows which of the two times it is in, and with it
+    /// whether what is covered is to be put right now. Where the two are so near that it does not show, what it goes on from
+    /// decides.
+    fn look_at_correction(&mut self, now: Mono, span: Span, anchor: &Anchor) {
+        let covered = self.covered_until;
+        let Some(Correction { by, since, passed, .. }) = &mut self.correction else { return };
+        let by = *by;
+        let behind = anchor.wall_at(now).micros_since(span.to);
+        let right = if by > 0 { behind < by } else { behind >= 0 };
+        if !right && now.since(*since) <= LATE {
+            *passed = Passed::Footage;
+            return;
+        }
+        let distance = |from: Wall| span.from.micros_since(from).unsigned_abs();
+        let goes_on = distance(covered.later_by(by)) <= distance(covered);
+        let nothing = *passed == Passed::Nothing;
+        let sure = if right { by.unsigned_abs() > WAITS || (by > 0 && nothing) } else { nothing };
+        if sure || goes_on {
+            self.correct_times();
+        } else {
+            // It is in the right time already.
+            self.correction = None;
+        }
     }
 
     /// What is covered moves into the right time. The clock may have been behind what an earlier session had covered: then

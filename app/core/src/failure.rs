@@ -75,7 +75,7 @@ pub(crate) const fn handling(failure: Failure) -> Handling {
         Failure::TimestampsJump | Failure::TimestampsFrozen | Failure::TimestampsBackwards => {
             (Low, Endure, Ends)
         }
-        // Each format is recorded, in a file of its own: to refuse one would cost its footage.
+        // Each format is recorded, to refuse one would cost its footage; the writer sees to it that they make no flood of files.
         Failure::FormatChanges => (Low, Endure, Ends),
         Failure::NotStored => (High, Mend, Ends),
         Failure::KeepAliveRefused => (High, Climb, Ends),

@@ -95,7 +95,7 @@ impl Network {
     pub(crate) fn follow(&mut self, now: Mono, cameras: &[Camera]) -> bool {
         self.state = match self.state {
             State::Well => self.look(now, cameras),
-            State::Down { since, members, sign } => look_again(since, members, sign, cameras),
+            State::Down { since, members, sign } => self.look_again((since, members, sign), cameras),
         };
         let member_back = match &mut self.state {
             State::Down { members, sign: sign @ Sign::None, .. } => {
@@ -144,13 +144,17 @@ impl Network {
         let cut = !self.has_carrier() && live == 0;
         if most || cut { State::Down { since, members, sign: Sign::None } } else { State::Well }
     }
-}
 
-fn look_again(since: Mono, members: Members, sign: Sign, cameras: &[Camera]) -> State {
-    let live = Members::of(cameras, |place, camera| members.holds(place) && camera.is_main_live());
-    let lost = lost_since(since, cameras);
-    let over = live.count() * 2 > members.count() || lost.count() == 0;
-    if over { State::Well } else { State::Down { since, members: Members(live.0 | lost.0), sign } }
+    fn look_again(&self, (since, members, sign): (Mono, Members, Sign), cameras: &[Camera]) -> State {
+        let back = Members::of(cameras, |place, camera| members.holds(place) && camera.is_main_live());
+        let lost = lost_since(since, cameras);
+        // A cable that was out when few had been lost yet: those that stay away while most others come have reasons of
+        // their own.
+        let live = Members::of(cameras, |_, camera| camera.is_main_live());
+        let few = self.has_carrier() && lost.count() * 2 < live.count();
+        let over = back.count() * 2 > members.count() || lost.count() == 0 || few;
+        if over { State::Well } else { State::Down { since, members: Members(back.0 | lost.0), sign } }
+    }
 }
 
 /// The cameras that were lost since then, if the network may have done that.

@@ -198,10 +198,13 @@ impl Recording {
         let target = self.target;
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         for (index, account) in books.accounts.iter_mut().enumerate() {
-            let concerned = target.is_none_or(|target| usize::from(target.0) == index);
-            if concerned && account.standing().is_none() {
-                account.note(mono_at(anchor, span.from), cause);
+            if account.standing().is_some() {
+                continue;
             }
+            // A volume that the footage just left lacks it too, and may be the next to take it, though not for its own fault.
+            let concerned = target.is_none_or(|target| usize::from(target.0) == index);
+            let cause = if concerned { cause } else { Cause::RingOverflow };
+            account.note(mono_at(anchor, span.from), cause);
         }
     }
 

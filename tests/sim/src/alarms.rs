@@ -21,6 +21,30 @@ use holdfast_core::time::Mono;
 #[derive(Debug, Default)]
 pub struct AlarmBook {
     known: Vec<(AlarmKey, AlarmState, At)>,
+    /// Where each of the alarms that are asked for often stands among them, from 1; 0 if it was never told.
+    places: Vec<u16>,
+}
+
+/// Of alarms that are asked for often: a place in a list.
+fn place_of(key: &AlarmKey) -> Option<usize> {
+    const KINDS: usize = 10;
+    let (camera, kind) = match key {
+        AlarmKey::CameraLost(camera) => (camera, 0),
+        AlarmKey::CameraAccess(camera) => (camera, 1),
+        AlarmKey::CameraFallback(camera) => (camera, 2),
+        AlarmKey::CameraFlapping(camera) => (camera, 3),
+        AlarmKey::SoundLost(camera) => (camera, 4),
+        AlarmKey::CameraTrouble(camera, failure) => match failure {
+            Failure::Garbage => (camera, 5),
+            Failure::TimestampsJump => (camera, 6),
+            Failure::TimestampsFrozen => (camera, 7),
+            Failure::TimestampsBackwards => (camera, 8),
+            Failure::FormatChanges => (camera, 9),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    Some(usize::from(camera.0) * KINDS + kind)
 }
 
 /// What the world knows of a condition.
@@ -36,19 +60,28 @@ enum Truth {
 
 impl AlarmBook {
     fn take(&mut self, at: At, key: &AlarmKey, state: AlarmState) {
-        match self.known.iter_mut().find(|(known, ..)| known == key) {
-            Some(entry) => (entry.1, entry.2) = (state, at),
-            None => self.known.push((key.clone(), state, at)),
+        if let Some(entry) = self.find(key) {
+            (self.known[entry].1, self.known[entry].2) = (state, at);
+            return;
         }
-        if state == AlarmState::Normal && self.known.len() > 600 {
-            self.known.retain(|(_, state, _)| *state != AlarmState::Normal);
+        self.known.push((key.clone(), state, at));
+        if let Some(place) = place_of(key) {
+            self.places.resize(self.places.len().max(place + 1), 0);
+            self.places[place] = self.known.len() as u16;
+        }
+    }
+
+    fn find(&self, key: &AlarmKey) -> Option<usize> {
+        match place_of(key) {
+            Some(place) => usize::from(self.places.get(place).copied().unwrap_or(0)).checked_sub(1),
+            None => self.known.iter().position(|(known, ..)| known == key),
         }
     }
 
     /// The state of one, and since when.
     pub fn state(&self, key: &AlarmKey) -> (AlarmState, At) {
-        let found = self.known.iter().find(|(known, ..)| known == key);
-        found.map_or((AlarmState::Normal, Mono(0)), |(_, state, at)| (*state, *at))
+        self.find(key)
+            .map_or((AlarmState::Normal, Mono(0)), |place| (self.known[place].1, self.known[place].2))
     }
 
     /// Whether it stands.

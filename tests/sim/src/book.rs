@@ -41,6 +41,8 @@ pub struct Hole {
     pub truly: (At, At),
     /// Anything may be told.
     pub loose: bool,
+    /// Where it begins is not certain.
+    pub vague: bool,
 }
 
 impl Book {

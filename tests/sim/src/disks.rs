@@ -366,7 +366,7 @@ impl World {
         if !ejected {
             let missed =
                 it.attached && (it.writer != Writer::None || it.trouble.is_some() || it.idle.is_some());
-            it.causes.of(Cause::Volume(Fault::Missing)).begin(at);
+            it.causes.of(Cause::Volume(Fault::Missing)).begin(earlier(at, secs(30)));
             it.trouble = missed.then_some((Fault::Missing, at)).filter(|_| it.kind == VolumeKind::Disk);
             it.doubt = Some(at);
         } else {

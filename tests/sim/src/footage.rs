@@ -61,6 +61,7 @@ impl World {
         self.judge_record(camera, stream);
         self.cameras[camera].wanted = stream;
         self.agenda.at(at + millis(self.rng.u64(10..2000)), Item::Switch(camera as u8));
+        self.store_soon(camera);
     }
 
     /// A keyframe of the stream that is wanted has come, perhaps.
@@ -173,20 +174,15 @@ impl World {
         if anchor.trusted {
             medium.ends = Some(medium.ends.map_or(span.to, |before| before.max(span.to)));
         }
-        let loose = medium.books[camera].loose;
+        let (loose, vague) = (medium.books[camera].loose, medium.books[camera].vague);
         let hole = medium.books[camera].store(span, (from, to));
         if loose && anchor == self.anchor {
             self.places[place].disk().books[camera].loose = false;
         }
-        self.hole = hole.map(|(rest, truly)| Hole { camera, place, rest, truly, loose });
+        self.hole = hole.map(|(rest, truly)| Hole { camera, place, rest, truly, loose, vague });
         if self.hole.is_none() && loose {
-            self.hole = Some(Hole {
-                camera,
-                place,
-                rest: Span::new(span.from, span.from),
-                truly: (from, from),
-                loose,
-            });
+            let (rest, truly) = (Span::new(span.from, span.from), (from, from));
+            self.hole = Some(Hole { camera, place, rest, truly, loose, vague });
         }
         self.cameras[camera].stored[place].of(Cause::OnAnotherVolume).span(from, to);
         let camera_index = CameraIndex(camera as u8);
@@ -258,7 +254,7 @@ impl World {
             return;
         }
         // What was covered before the clock went back and forth is not missing.
-        let vague = self.places[place].disk().books[camera].vague && span.from > hole.rest.from;
+        let vague = core::mem::take(&mut hole.vague);
         let fits = (span.from == hole.rest.from || vague) && span.to <= hole.rest.to;
         self.demand(fits, Invariant::Tiles, || {
             format!("vol{place}: gap of cam{camera} {span:?} ({cause}) does not tile {:?}", hole.rest)

@@ -6,7 +6,7 @@ use holdfast_core::effect::Effect;
 use holdfast_core::event::Event;
 
 /// So many are kept.
-const KEPT: usize = 40000;
+const KEPT: usize = 1000;
 
 /// One thing that passed between world and core.
 #[derive(Clone, Debug)]

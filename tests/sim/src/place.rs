@@ -6,7 +6,7 @@
 use crate::agenda::{At, secs};
 use crate::book::Book;
 use crate::shelf::Shelf;
-use crate::trace::Traces;
+use crate::trace::{Traces, earlier};
 use core::time::Duration;
 use holdfast_core::effect::VolumeEffect;
 use holdfast_core::event::{Cause, Fault, Health, Past};
@@ -208,7 +208,8 @@ impl Place {
 
     /// The core is told of this fault.
     pub fn fails_with(&mut self, fault: Fault, at: At) {
-        self.causes.of(Cause::Volume(fault)).begin(at);
+        // What the rings held by then is not stored either.
+        self.causes.of(Cause::Volume(fault)).begin(earlier(at, secs(30)));
         if self.out == Out::No && !self.known_unmounted {
             let since = self.trouble.filter(|(before, _)| *before == fault).map_or(at, |(_, since)| since);
             self.trouble = Some((fault, since));

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// So many of the last words are shown.
-const SHOWN: usize = 40000;
+const SHOWN: usize = 60;
 
 #[derive(Debug)]
 struct Wishes {
