@@ -47,7 +47,8 @@ fn stamps_that_stand_still_run_back_or_leap() {
         Mono::from_nanos(origin.as_nanos().saturating_add_signed(millis * 1_000_000))
     };
     // The time of frame `n` in milliseconds; the proper one is 40 n.
-    let cases: [(&str, fn(i64) -> i64); 5] = [
+    type Stamps = fn(i64) -> i64;
+    let cases: [(&str, Stamps); 5] = [
         ("frozen from the second second on", |n| 40 * n.min(25)),
         ("frozen from the beginning", |_| 0),
         ("each second one frame back", |n| 40 * n - 80 * (n % 25 / 24)),
