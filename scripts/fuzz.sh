@@ -60,7 +60,7 @@ keep_corpus() {
     rm -f "$KEPT/$target"/seed-*
     cp "$GROUND/seeds/$target"/seed-* "$KEPT/$target/"
     "$(program "$target")" -merge=1 "$merged" "$KEPT/$target" "$GROUND/corpus/$target" >"$GROUND/$target.merge.log" 2>&1
-    find "$KEPT/$target" -type f | grep -E '/[0-9a-f]{40}$' | xargs -r rm
+    find "$KEPT/$target" -type f -regextype posix-extended -regex '.*/[0-9a-f]{40}' -delete
     while read -r size; do
         files=$((files + 1)) bytes=$((bytes + size))
     done < <(find "$KEPT/$target" -type f -printf '%s\n')
