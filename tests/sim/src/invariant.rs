@@ -46,6 +46,8 @@ pub enum Invariant {
     Routing,
     /// Stop ends in good order, in time.
     Stops,
+    /// What rests decides nothing: a core that looks at everything after each event decides the same.
+    Rest,
     /// When all troubles are over, everything records again within bounds, and no alarm stands.
     Health,
 }

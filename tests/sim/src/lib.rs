@@ -27,6 +27,7 @@
 //! | `power.rs`, `clock.rs` | start, stop, death; the wall clock; memory |
 //! | `judge.rs`, `alarms.rs`, `trace.rs` | what must hold over time; alarms against conditions; when a cause was so |
 //! | `run.rs` | a world from a seed; its troubles; then calm, in which all must become well |
+//! | `twin.rs` | a second core that never rests, to compare |
 //! | `seeds.rs`, `log.rs` | worlds that are kept; the last words before something broke |
 #![forbid(unsafe_code)]
 
@@ -49,10 +50,11 @@ pub mod seeds;
 pub mod shelf;
 pub mod stream;
 pub mod trace;
+pub mod twin;
 pub mod weather;
 pub mod world;
 
 pub use invariant::{Invariant, Violation};
-pub use run::{Report, run};
+pub use run::{Report, run, run_beside_twin};
 pub use saboteur::Saboteur;
 pub use world::{Plan, Tally};

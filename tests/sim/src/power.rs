@@ -5,6 +5,7 @@ use crate::alarms::AlarmBook;
 use crate::book::Book;
 use crate::clock::{Clock, FLOOR};
 use crate::invariant::Invariant;
+use crate::twin::Twin;
 use crate::world::{Power, World};
 use holdfast_core::Appliance;
 use holdfast_core::effect::Shed;
@@ -44,6 +45,9 @@ impl World {
             self.clock.boots(at);
         }
         let settings = self.settings();
+        if let Some(twin) = &mut self.twin {
+            *twin = Twin::new(settings.clone());
+        }
         *self.core = Appliance::new(settings);
         self.power = Power::Running(at);
         self.judge.starts(at);

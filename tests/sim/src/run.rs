@@ -12,6 +12,7 @@ use crate::place::{Medium, Place};
 use crate::saboteur::Saboteur;
 use crate::shelf::{RATE, Shelf};
 use crate::stream::Source;
+use crate::twin::Twin;
 use crate::weather::{Climate, Weather};
 use crate::world::{Plan, Power, Tally, World};
 use core::time::Duration;
@@ -43,7 +44,18 @@ pub struct Report {
 
 /// Runs a world. `saboteur`: a planted bug, if there is to be one.
 pub fn run(plan: Plan, saboteur: Option<Box<dyn Saboteur>>) -> Report {
-    let mut world = World::new(plan, saboteur);
+    live(World::new(plan, saboteur))
+}
+
+/// Runs a world with a second core that never rests, and compares the two.
+pub fn run_beside_twin(plan: Plan) -> Report {
+    let mut world = World::new(plan, None);
+    world.twin = Some(Twin::new(nothing()));
+    live(world)
+}
+
+fn live(mut world: World) -> Report {
+    let plan = world.plan;
     let outcome = catch_unwind(AssertUnwindSafe(|| world.live()));
     if let Err(panic) = outcome {
         let text = panic.downcast_ref::<String>().cloned();
@@ -72,6 +84,7 @@ impl World {
             at: secs_at(100),
             clock,
             core: Box::new(Appliance::new(nothing())),
+            twin: None,
             timeout: None,
             agenda: Agenda::default(),
             saboteur,

@@ -14,6 +14,7 @@ use crate::judge::Judge;
 use crate::log::{Log, Word};
 use crate::place::Place;
 use crate::saboteur::Saboteur;
+use crate::twin::Twin;
 use crate::weather::{Climate, Weather};
 use core::time::Duration;
 use fastrand::Rng;
@@ -91,6 +92,8 @@ pub struct World {
     pub agenda: Agenda,
     /// The recorder's core.
     pub core: Box<Appliance>,
+    /// A second one to compare it with, in worlds that are for that.
+    pub twin: Option<Twin>,
     /// When it wants to be called again.
     pub timeout: Option<At>,
     /// A hand between the two.
@@ -218,11 +221,21 @@ impl World {
         if event != Event::Tick {
             self.log.keep(self.at, Word::Told(event.clone()));
         }
-        self.core.handle(self.clock.now(self.at), event);
+        let now = self.clock.now(self.at);
+        if let Some(twin) = &mut self.twin {
+            twin.tell(now, &event);
+        }
+        self.core.handle(now, event);
         let mut count = 0;
         while let Some(effect) = self.core.poll_effect() {
             count += 1;
+            if let Some(twin) = &mut self.twin {
+                twin.hear(&effect);
+            }
             self.take(effect);
+        }
+        if let Some(difference) = self.twin.as_ref().and_then(Twin::differs) {
+            self.demand(false, Invariant::Rest, || difference);
         }
         while let Some(effect) = self.saboteur.as_mut().and_then(|saboteur| saboteur.invents(self.at)) {
             self.obey(effect);

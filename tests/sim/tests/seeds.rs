@@ -5,7 +5,7 @@
 //! breaks something is in the message.
 
 use core::time::Duration;
-use holdfast_sim::{Plan, Report, Tally, run, seeds};
+use holdfast_sim::{Plan, Report, Tally, run, run_beside_twin, seeds};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const SHOWN: usize = 60;
@@ -44,6 +44,18 @@ fn what_must_always_hold_holds_in_some_worlds_and_they_are_lively() {
     let least = [500, 300, 50, 50, 8, 10, 4];
     let lively = counts.iter().zip(least).all(|(count, least)| *count >= least);
     assert!(lively, "worlds in which nothing happens prove nothing: {counts:?}, at least {least:?}");
+}
+
+#[test]
+fn what_rests_between_events_decides_nothing() {
+    for seed in 20..24 {
+        let plan = Plan { seed, span: hours(6), cameras: 12 };
+        let broken = run_beside_twin(plan).broken;
+        if let Some((violation, log)) = broken {
+            let shown = log[log.len().saturating_sub(SHOWN)..].join("\n  ");
+            panic!("seed {seed}:\n  {shown}\n{violation}");
+        }
+    }
 }
 
 #[test]
