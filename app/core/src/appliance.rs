@@ -168,6 +168,7 @@ impl Appliance {
                 }
                 return self.poll_alive();
             }
+            Subject::Forecasts => return self.poll_forecast().or_else(|| self.poll_alive()),
             Subject::Nothing => return self.poll_alive(),
         }
         if let Some(entry) = self.recording.poll_entry(&self.volumes, self.clock.anchor()) {
@@ -187,10 +188,8 @@ impl Appliance {
                 return Some(Effect::Volume(VolumeIndex(index), effect));
             }
         }
-        for (index, usage) in (0u8..).zip(&mut self.usages) {
-            if let Some(forecast) = usage.poll_effect() {
-                return Some(Effect::Volume(VolumeIndex(index), VolumeEffect::Forecast(forecast)));
-            }
+        if let Some(forecast) = self.poll_forecast() {
+            return Some(forecast);
         }
         if let Some(shed) = self.memory.poll_effect() {
             return Some(Effect::Shed(shed));
@@ -206,6 +205,13 @@ impl Appliance {
             return Some(Effect::Finished);
         }
         None
+    }
+
+    fn poll_forecast(&mut self) -> Option<Effect> {
+        (0u8..).zip(&mut self.usages).find_map(|(index, usage)| {
+            let forecast = VolumeEffect::Forecast(usage.poll_effect()?);
+            Some(Effect::Volume(VolumeIndex(index), forecast))
+        })
     }
 
     /// The sign of life, if one is owed; else all has been polled.
@@ -225,10 +231,9 @@ impl Appliance {
         Some(self.attention.due().map_or(heartbeat, |due| due.min(heartbeat)))
     }
 
-    /// When any machine but a camera wants to be called.
+    /// When any machine but a camera or a usage wants to be called.
     fn others_due(&self) -> Option<Mono> {
         let volumes = self.volumes.iter().filter_map(Volume::deadline);
-        let usages = self.usages.iter().filter_map(Usage::deadline);
         let route = match self.life {
             Life::Running => self.recording.deadline(&self.volumes),
             // At the end the routes stay as they are.
@@ -237,7 +242,7 @@ impl Appliance {
         let others = [self.alarms.deadline(), route, self.dial_deadline()];
         let round = self.attention.round;
         let turns = self.volumes.iter().filter_map(Volume::turns_at).filter(|at| *at > round);
-        volumes.chain(usages).chain(turns).chain(others.into_iter().flatten()).min()
+        volumes.chain(turns).chain(others.into_iter().flatten()).min()
     }
 
     /// How many alarms were lost in this session, since more conditions held than [`MAX_ALARMS`].
@@ -256,14 +261,16 @@ impl Appliance {
     /// True if the clock was set or is trusted anew.
     fn look_at_clocks(&mut self, now: Now) -> bool {
         let look = self.clock.look(now);
-        let changed = look != Look::default();
+        if look == Look::default() {
+            return false;
+        }
         let by_micros = look.moved;
         match look.known {
             Some(known) => self.recording.time_corrected(now.mono, known, by_micros),
             None => self.recording.clock_set(by_micros),
         }
         if !look.is_step() {
-            return changed;
+            return true;
         }
         for (index, volume) in (0u8..).zip(&self.volumes) {
             if volume.ready_since().is_some() {
@@ -272,7 +279,7 @@ impl Appliance {
             }
         }
         self.alarms.occur(now, AlarmKey::ClockStepped, Detail::Micros(by_micros));
-        changed
+        true
     }
 
     fn take(&mut self, now: Now, event: Event) {

@@ -42,6 +42,8 @@ struct Books {
     told: Option<VolumeIndex>,
     /// The target, once it holds footage of this camera.
     delivering: Option<VolumeIndex>,
+    /// A ledger may have to be told something.
+    fresh: bool,
     accounts: Vec<Account, MAX_VOLUMES>,
 }
 
@@ -70,6 +72,7 @@ impl Recording {
         let books = || Books {
             told: None,
             delivering: None,
+            fresh: true,
             accounts: (0..volumes).map(|_| Account::new(now.mono, now.wall)).collect(),
         };
         Recording {
@@ -121,6 +124,8 @@ impl Recording {
         if let Some(known) = self.volumes.get_mut(usize::from(volume.0)) {
             known.acquaintance = Acquaintance::Known;
         }
+        // What had to wait for it.
+        self.cameras.iter_mut().for_each(|books| books.fresh = true);
     }
 
     /// A disk came to this place: unless one was known there before, what is owed to it begins now.
@@ -129,10 +134,8 @@ impl Recording {
         if known.is_none_or(|known| known.acquaintance != Acquaintance::New) {
             return;
         }
-        for books in &mut self.cameras {
-            if let Some(account) = books.accounts.get_mut(usize::from(volume.0)) {
-                *account = Account::new(now.mono, now.wall);
-            }
+        for account in self.accounts_of(volume) {
+            *account = Account::new(now.mono, now.wall);
         }
     }
 
@@ -159,9 +162,7 @@ impl Recording {
     }
 
     fn recast(&mut self, volume: VolumeIndex, before: Cause, fault: Fault) {
-        let accounts =
-            self.cameras.iter_mut().filter_map(|books| books.accounts.get_mut(usize::from(volume.0)));
-        accounts.for_each(|account| account.recast(before, fault));
+        self.accounts_of(volume).for_each(|account| account.recast(before, fault));
     }
 
     /// Footage became durable on a volume.
@@ -175,6 +176,7 @@ impl Recording {
         let is_target = self.target == Some(volume);
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         let Some(account) = books.accounts.get_mut(usize::from(volume.0)) else { return };
+        books.fresh = true;
         let entries = &mut self.entries;
         account.stored(now, span, anchor, |span, cause| {
             // Room for one event's entries is proven at `MAX_ENTRIES`.
@@ -197,6 +199,7 @@ impl Recording {
         let cause = fault.map_or(Cause::RingOverflow, Cause::Volume);
         let target = self.target;
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
+        books.fresh = true;
         for (index, account) in books.accounts.iter_mut().enumerate() {
             if account.standing().is_some() {
                 continue;
@@ -217,8 +220,10 @@ impl Recording {
     /// What was recorded in the times `known`, while the clock was not trusted, happened so much later: the ledger of every
     /// volume that was in use in this session is to say so.
     pub(crate) fn time_corrected(&mut self, now: Mono, known: Span, by: i64) {
-        let accounts = self.cameras.iter_mut().flat_map(|books| &mut books.accounts);
-        accounts.for_each(|account| account.time_corrected(now, known, by));
+        for books in &mut self.cameras {
+            books.fresh = true;
+            books.accounts.iter_mut().for_each(|account| account.time_corrected(now, known, by));
+        }
         for volume in &mut self.volumes {
             if volume.acquaintance == Acquaintance::Known {
                 if volume.corrections.is_full() {
@@ -289,14 +294,14 @@ impl Recording {
                     // What its ledger was told may not have reached it.
                     account.tell_again();
                 }
-                if books.delivering.is_some_and(|delivering| delivering.0 != index) {
-                    account.stand(now, Some(Cause::OnAnotherVolume));
-                    continue;
-                }
-                match (absence, volume.cause()) {
-                    (Some(absence), _) => account.stand(absence.since, Some(absence.cause)),
-                    (None, cause) => account.stand(now, cause),
-                }
+                let elsewhere = books.delivering.is_some_and(|delivering| delivering.0 != index);
+                let (since, cause) = match (absence, volume.cause()) {
+                    _ if elsewhere => (now, Some(Cause::OnAnotherVolume)),
+                    (Some(absence), _) => (absence.since, Some(absence.cause)),
+                    (None, cause) => (now, cause),
+                };
+                books.fresh |= account.standing() != cause;
+                account.stand(since, cause);
             }
         }
     }
@@ -338,8 +343,8 @@ impl Recording {
 
     fn poll_account(&mut self, place: usize, volumes: &[Volume], anchor: &Anchor) -> Option<Effect> {
         let camera = CameraIndex(u8::try_from(place).ok()?);
-        let accounts = &mut self.cameras.get_mut(place)?.accounts;
-        for ((index, account), volume) in (0u8..).zip(accounts).zip(volumes) {
+        let books = self.cameras.get_mut(place).filter(|books| books.fresh)?;
+        for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
             if !volume.is_ready() {
                 continue;
             }
@@ -350,6 +355,7 @@ impl Recording {
                 return Some(Effect::Account(VolumeIndex(index), Entry::GapOpened { camera, from, cause }));
             }
         }
+        books.fresh = false;
         None
     }
 
@@ -361,8 +367,19 @@ impl Recording {
         Some(Effect::Route { camera: CameraIndex(index), to })
     }
 
+    /// An account that is about to change.
     fn account(&mut self, camera: CameraIndex, volume: VolumeIndex) -> Option<&mut Account> {
-        self.cameras.get_mut(usize::from(camera.0))?.accounts.get_mut(usize::from(volume.0))
+        let books = self.cameras.get_mut(usize::from(camera.0))?;
+        books.fresh = true;
+        books.accounts.get_mut(usize::from(volume.0))
+    }
+
+    /// Those of one volume, about to change.
+    fn accounts_of(&mut self, volume: VolumeIndex) -> impl Iterator<Item = &mut Account> {
+        self.cameras.iter_mut().filter_map(move |books| {
+            books.fresh = true;
+            books.accounts.get_mut(usize::from(volume.0))
+        })
     }
 }
 

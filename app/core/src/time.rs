@@ -61,8 +61,11 @@ pub struct Anchor {
 impl Anchor {
     /// The wall time of a monotonic moment, before or after the anchor, rounded down to a microsecond.
     pub const fn wall_at(&self, mono: Mono) -> Wall {
-        let distance = (mono.0 as i128 - self.mono.0 as i128).div_euclid(1000);
-        Wall(self.wall.0.saturating_add(distance as i64))
+        // Less than 2^63 of them: a thousandth of what 64 bits hold.
+        match mono.0.checked_sub(self.mono.0) {
+            Some(after) => Wall(self.wall.0.saturating_add((after / 1000) as i64)),
+            None => Wall(self.wall.0.saturating_sub(self.mono.0.abs_diff(mono.0).div_ceil(1000) as i64)),
+        }
     }
 
     /// The monotonic moment of a wall time, before or after the anchor; the clock's start at the earliest.

@@ -42,9 +42,11 @@ fn place_of(key: &AlarmKey) -> Option<usize> {
             Failure::FormatChanges => (camera, 9),
             _ => return None,
         },
+        // Asked for with each of them.
+        AlarmKey::Network => return Some(0),
         _ => return None,
     };
-    Some(usize::from(camera.0) * KINDS + kind)
+    Some(1 + usize::from(camera.0) * KINDS + kind)
 }
 
 /// What the world knows of a condition.

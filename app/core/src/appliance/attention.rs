@@ -1,20 +1,23 @@
 //! What has to be looked at after an event: nearly always one camera, of which nothing but its figures has changed.
 //!
-//! Figures and footage come some hundred times a second; what they change is seen in the camera that they are of. As long as
-//! that is nothing that others depend on ([`Standing`]), no machine is due and the clock is steady, everything else may rest. So the
-//! cost of an event does not grow with the number of cameras, and a month is simulated in seconds.
+//! Figures and footage come some hundred times a second; what they change is seen in the camera, or the volume, that they are
+//! of. As long as that is nothing that others depend on ([`Standing`], [`Bearing`]), no machine is due and the clock is steady,
+//! everything else may rest. So the cost of an event does not grow with the number of cameras, and a month is simulated in seconds.
+//!
+//! Rest changes no decision: the simulation compares with a core that never rests (`tests/sim/src/twin.rs`).
 
 use super::{Alive, Appliance, HEARTBEAT, Life};
 use crate::camera::Standing;
 use crate::event::{CameraEvent, Event, Fault, VolumeEvent};
+use crate::forecast::Usage;
 use crate::settings::{MAX_CAMERAS, VolumeIndex};
 use crate::time::{Mono, Now};
 use core::time::Duration;
 use heapless::Vec;
 
 /// Everything is looked at so often at least, whatever happens: what depends on time without a deadline of its own is never
-/// later than that.
-const ROUND: Duration = Duration::from_secs(1);
+/// later than that. All that is known has one; a second is what would be seen of one that was forgotten, in any alarm's delay.
+const ROUND: Duration = Duration::from_secs(10);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -25,8 +28,12 @@ pub(super) struct Attention {
     pub drained: bool,
     /// When each camera wants to be called.
     cameras: Vec<Option<Mono>, MAX_CAMERAS>,
+    /// When a minute of some volume's usage is over.
+    usages: Option<Mono>,
     /// When any other machine does.
     others: Option<Mono>,
+    /// The first of all these moments, without the usages'.
+    due: Option<Mono>,
     /// When everything was looked at last.
     pub round: Mono,
 }
@@ -37,12 +44,41 @@ pub(super) enum Subject {
     #[default]
     All,
     One(usize),
+    /// What the volumes will hold.
+    Forecasts,
     Nothing,
+}
+
+/// What others may depend on, of a volume: changes of it that come with figures and footage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bearing {
+    ready: Option<Mono>,
+    fault: Option<Fault>,
+    barred: bool,
+    strained: bool,
+    exhausted: bool,
+    space_unknown: bool,
 }
 
 impl Attention {
     /// When any machine wants to be called.
     pub fn due(&self) -> Option<Mono> {
+        [self.due, self.usages].into_iter().flatten().min()
+    }
+
+    /// A camera wants to be called at another moment than before.
+    fn postpone(&mut self, place: usize, to: Option<Mono>) {
+        let Some(at) = self.cameras.get_mut(place) else { return };
+        let was_first = *at == self.due;
+        *at = to;
+        self.due = match (self.due, to) {
+            _ if was_first => self.first(),
+            (Some(due), Some(to)) => Some(due.min(to)),
+            (due, to) => due.or(to),
+        };
+    }
+
+    fn first(&self) -> Option<Mono> {
         self.cameras.iter().copied().flatten().chain(self.others).min()
     }
 }
@@ -52,13 +88,15 @@ impl Appliance {
     /// False if it is another event, or all has to be looked at anyway: then nothing of it was taken.
     pub(super) fn take_quietly(&mut self, now: Now, event: &Event) -> bool {
         let rested = now.mono.since(self.attention.round) < ROUND;
-        let due = self.attention.due().is_some_and(|due| due <= now.mono);
-        if self.life != Life::Running || !self.attention.drained || !rested || due {
+        // A forecast alone is made by a tick; any other event that comes just then is a good time to look at all.
+        let due = if *event == Event::Tick { self.attention.due } else { self.attention.due() };
+        let is_due = due.is_some_and(|due| due <= now.mono);
+        if self.life != Life::Running || !self.attention.drained || !rested || is_due {
             return false;
         }
         let place = match event {
             Event::Tick => {
-                self.attend_to(now.mono, Subject::Nothing);
+                self.forecast_quietly(now);
                 return true;
             }
             Event::MemoryPressure(thousandths) => {
@@ -73,6 +111,9 @@ impl Appliance {
             Event::Camera(camera, CameraEvent::Received(_))
             | Event::Fallback(camera, CameraEvent::Received(_)) => usize::from(camera.0),
             Event::Volume(_, VolumeEvent::Stored { camera, .. }) => usize::from(camera.0),
+            Event::Volume(volume, VolumeEvent::Figures(_)) => {
+                return self.take_figures_quietly(now, *volume, event);
+            }
             Event::Start
             | Event::Camera(..)
             | Event::Fallback(..)
@@ -91,16 +132,54 @@ impl Appliance {
         let Some(camera) = self.cameras.get_mut(place) else { return true };
         camera.advance(now.mono, able, means, &mut self.rng);
         let deadline = camera.deadline(able, means);
-        self.recording.follow_one(now.mono, place, &self.cameras, &self.volumes);
+        // What the ledgers are to be told of it changes with its standing, or with footage.
+        let stored = matches!(event, Event::Volume(..));
+        if stored {
+            self.recording.follow_one(now.mono, place, &self.cameras, &self.volumes);
+        }
         if before != self.standing(place, event) {
             self.attend_to_all(now);
             return true;
         }
-        self.attend_to(now.mono, Subject::One(place));
-        if let Some(due) = self.attention.cameras.get_mut(place) {
-            *due = deadline;
+        self.attend_to(now.mono, if stored { Subject::One(place) } else { Subject::Nothing });
+        self.attention.postpone(place, deadline);
+        true
+    }
+
+    fn take_figures_quietly(&mut self, now: Now, volume: VolumeIndex, event: &Event) -> bool {
+        let before = self.bearing(volume);
+        if before.is_none_or(|bearing| bearing.ready.is_none()) {
+            return false;
+        }
+        self.take(now, event.clone());
+        match self.bearing(volume) == before {
+            true => self.attend_to(now.mono, Subject::Nothing),
+            false => self.attend_to_all(now),
         }
         true
+    }
+
+    /// A minute of some usage may be over.
+    fn forecast_quietly(&mut self, now: Now) {
+        if self.attention.usages.is_none_or(|due| due > now.mono) {
+            self.attend_to(now.mono, Subject::Nothing);
+            return;
+        }
+        let mut same = true;
+        for (volume, usage) in self.volumes.iter().zip(&mut self.usages) {
+            let before = usage.short();
+            usage.advance(now.mono, volume.is_ready(), &self.promise);
+            same &= usage.short() == before;
+        }
+        match same {
+            true => self.attend_to(now.mono, Subject::Forecasts),
+            false => self.attend_to_all(now),
+        }
+        self.attention.usages = self.usages_due();
+    }
+
+    fn usages_due(&self) -> Option<Mono> {
+        self.usages.iter().filter_map(Usage::deadline).min()
     }
 
     /// Of this alone there may be effects.
@@ -116,7 +195,9 @@ impl Appliance {
         (self.attention.subject, self.attention.drained) = (Subject::All, false);
         self.attention.round = now.mono;
         self.attention.cameras = self.cameras.iter().map(|camera| camera.deadline(able, means)).collect();
+        self.attention.usages = self.usages_due();
         self.attention.others = self.others_due();
+        self.attention.due = self.attention.first();
     }
 
     /// The loop is alive.
@@ -130,9 +211,9 @@ impl Appliance {
     }
 
     /// What others may depend on, of the camera, and of the volume that an event is of.
-    fn standing(&self, place: usize, event: &Event) -> (Option<Standing>, Option<(Option<Fault>, bool)>) {
+    fn standing(&self, place: usize, event: &Event) -> (Option<Standing>, Option<Bearing>) {
         let volume = match event {
-            Event::Volume(VolumeIndex(index), _) => self.volumes.get(usize::from(*index)),
+            Event::Volume(volume, _) => self.bearing(*volume),
             Event::Start
             | Event::Camera(..)
             | Event::Fallback(..)
@@ -146,7 +227,19 @@ impl Appliance {
             | Event::Tick
             | Event::Stop => None,
         };
-        let volume = volume.map(|volume| (volume.fault(), volume.is_barred()));
         (self.cameras.get(place).map(|camera| camera.standing()), volume)
+    }
+
+    fn bearing(&self, volume: VolumeIndex) -> Option<Bearing> {
+        let place = usize::from(volume.0);
+        let (volume, usage) = self.volumes.get(place).zip(self.usages.get(place))?;
+        Some(Bearing {
+            ready: volume.ready_since(),
+            fault: volume.fault(),
+            barred: volume.is_barred(),
+            strained: volume.is_strained(),
+            exhausted: usage.is_exhausted(),
+            space_unknown: usage.is_space_unknown(),
+        })
     }
 }
