@@ -135,6 +135,7 @@ impl Appliance {
     /// could be lost.
     pub fn handle(&mut self, now: Now, event: Event) {
         debug_assert!(!self.recording.has_entries(), "poll_effect is to be drained after every handle");
+        self.attention.begin();
         match (self.life, &event) {
             (Life::New, Event::Start) => self.start(now),
             (Life::New, Event::Stop) => self.life = Life::Leaving,
@@ -145,6 +146,9 @@ impl Appliance {
                     self.clock.synchronised(synchronised);
                 }
                 let moved = self.look_at_clocks(now);
+                if moved {
+                    self.attention.touch_all();
+                }
                 if !moved && self.take_quietly(now, &event) {
                     return;
                 }
@@ -176,7 +180,9 @@ impl Appliance {
         }
         let routed = self.recording.target().is_some();
         for (index, camera) in (0u8..).zip(&mut self.cameras) {
-            if let Some((stream, effect)) = camera.poll_effect(routed) {
+            if self.attention.is_touched(usize::from(index))
+                && let Some((stream, effect)) = camera.poll_effect(routed)
+            {
                 return Some(camera_effect(CameraIndex(index), stream, effect));
             }
         }
@@ -252,6 +258,7 @@ impl Appliance {
 
     fn start(&mut self, now: Now) {
         self.life = Life::Running;
+        self.attention.touch_all();
         self.clock.start(now);
         self.recording = Recording::new(now, self.cameras.len(), self.volumes.len());
         self.volumes.iter_mut().for_each(|volume| volume.start(now.mono));
@@ -283,6 +290,7 @@ impl Appliance {
     }
 
     fn take(&mut self, now: Now, event: Event) {
+        self.touch(&event);
         match event {
             // A tick is done by `advance`; the clocks have been looked at.
             Event::Start | Event::Tick | Event::ClockSynchronised(_) => {}
@@ -466,13 +474,20 @@ impl Appliance {
         if self.life == Life::Running {
             if self.recording.choose(now.mono, &self.volumes) {
                 self.cameras.iter_mut().for_each(Camera::volume_lost);
+                self.attention.touch_all();
             }
             let target = self.recording.target().and_then(|target| self.volumes.get(usize::from(target.0)));
             let able = target.is_some_and(|target| target.is_ready() && target.hindrance(now.mono).is_none());
             self.able = if able { self.able.or(Some(now.mono)) } else { None };
-            self.recording.follow(now.mono, &self.cameras, &self.volumes);
+            self.touch_dependents();
             let routed = self.recording.target().is_some();
-            self.watch.cameras(now, &self.cameras, (routed, self.network.members()), &mut self.alarms);
+            let members = self.network.members();
+            for (place, camera) in self.cameras.iter().enumerate() {
+                if self.attention.is_touched(place) {
+                    self.recording.follow(now.mono, (place, camera), &self.volumes);
+                    self.watch.camera(now, (place, camera), (routed, members), &mut self.alarms);
+                }
+            }
             self.watch.network(now, &self.network, &mut self.alarms);
         }
         if self.life == Life::StoppingCameras && self.cameras.iter().all(Camera::is_stopped) {

@@ -278,16 +278,9 @@ impl Recording {
         better.filter_map(|(_, volume)| volume.ready_since()).map(|since| since + PROVEN).min()
     }
 
-    /// Brings the standing cause of every account up to date.
-    pub(crate) fn follow(&mut self, now: Mono, cameras: &[Camera], volumes: &[Volume]) {
-        for place in 0..cameras.len() {
-            self.follow_one(now, place, cameras, volumes);
-        }
-    }
-
-    /// The same, of the camera at this place alone.
-    pub(crate) fn follow_one(&mut self, now: Mono, place: usize, cameras: &[Camera], volumes: &[Volume]) {
-        if let (Some(books), Some(camera)) = (self.cameras.get_mut(place), cameras.get(place)) {
+    /// Brings the standing causes of the accounts of the camera at this place up to date.
+    pub(crate) fn follow(&mut self, now: Mono, (place, camera): (usize, &Camera), volumes: &[Volume]) {
+        if let Some(books) = self.cameras.get_mut(place) {
             let absence = camera.absence();
             for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
                 if !volume.is_ready() {

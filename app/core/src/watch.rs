@@ -59,27 +59,24 @@ impl Watch {
         }
     }
 
-    /// Looks at the cameras. `routed`: a volume takes their footage; `members`: those whose loss is the network's.
-    pub(crate) fn cameras(
+    /// Looks at the camera at this place. `routed`: a volume takes its footage; `members`: those whose loss is the network's.
+    pub(crate) fn camera(
         &mut self,
         now: Now,
-        cameras: &[Camera],
+        (place, camera): (usize, &Camera),
         (routed, members): (bool, Members),
         alarms: &mut Alarms,
     ) {
-        for ((index, camera), shown) in (0u8..).zip(cameras).zip(&mut self.cameras) {
-            let condition = match camera.condition(routed) {
-                Condition::Lost(_) | Condition::OnFallback(_) if members.holds(usize::from(index)) => {
-                    Condition::Well
-                }
-                condition => condition,
-            };
-            let (trouble, flaps, silent) = (camera.trouble(), camera.flaps(), camera.is_silent());
-            let view = View { condition, trouble, flaps, silent };
-            if *shown != view {
-                shown.tell(now, CameraIndex(index), &view, alarms);
-                *shown = view;
-            }
+        let (Ok(index), Some(shown)) = (u8::try_from(place), self.cameras.get_mut(place)) else { return };
+        let condition = match camera.condition(routed) {
+            Condition::Lost(_) | Condition::OnFallback(_) if members.holds(place) => Condition::Well,
+            condition => condition,
+        };
+        let (trouble, flaps, silent) = (camera.trouble(), camera.flaps(), camera.is_silent());
+        let view = View { condition, trouble, flaps, silent };
+        if *shown != view {
+            shown.tell(now, CameraIndex(index), &view, alarms);
+            *shown = view;
         }
     }
 

@@ -2,15 +2,18 @@
 //!
 //! Figures and footage come some hundred times a second; what they change is seen in the camera, or the volume, that they are
 //! of. As long as that is nothing that others depend on ([`Standing`], [`Bearing`]), no machine is due and the clock is steady,
-//! everything else may rest. So the cost of an event does not grow with the number of cameras, and a month is simulated in seconds.
+//! everything else may rest. Else all machines are looked at, but of the cameras only those that are **touched**: an event
+//! was about them, they are due, or what they depend on has changed. So the cost of an event hardly grows with the number of
+//! cameras, and a month is simulated in seconds.
 //!
 //! Rest changes no decision: the simulation compares with a core that never rests (`tests/sim/src/twin.rs`).
 
 use super::{Alive, Appliance, HEARTBEAT, Life};
-use crate::camera::Standing;
-use crate::event::{CameraEvent, Event, Fault, VolumeEvent};
+use crate::camera::{Means, Standing};
+use crate::event::{CameraEvent, Cause, Event, Fault, VolumeEvent};
 use crate::forecast::Usage;
-use crate::settings::{MAX_CAMERAS, VolumeIndex};
+use crate::network::Members;
+use crate::settings::{MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
 use crate::time::{Mono, Now};
 use core::time::Duration;
 use heapless::Vec;
@@ -26,6 +29,10 @@ pub(super) struct Attention {
     pub subject: Subject,
     /// All that was owed has been polled.
     pub drained: bool,
+    /// The cameras that are to be looked at, a bit each.
+    touched: u32,
+    /// What all cameras depend on, as it was when they were looked at.
+    seen: Option<Seen>,
     /// When each camera wants to be called.
     cameras: Vec<Option<Mono>, MAX_CAMERAS>,
     /// When a minute of some volume's usage is over.
@@ -36,6 +43,18 @@ pub(super) struct Attention {
     due: Option<Mono>,
     /// When everything was looked at last.
     pub round: Mono,
+}
+
+const _: () = assert!(MAX_CAMERAS <= 32, "a set of cameras has 32 bits");
+
+/// What all cameras, their accounts and their alarms depend on.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    able: Option<Mono>,
+    means: Means,
+    target: Option<VolumeIndex>,
+    members: Members,
+    volumes: Vec<(bool, Option<Cause>), MAX_VOLUMES>,
 }
 
 /// Of whom there may be effects.
@@ -61,6 +80,39 @@ struct Bearing {
 }
 
 impl Attention {
+    /// A new event: what was touched by the one before has been looked at, and polled.
+    pub const fn begin(&mut self) {
+        if self.drained {
+            self.touched = 0;
+        }
+    }
+
+    /// This camera is to be looked at.
+    pub const fn touch(&mut self, place: usize) {
+        if place < MAX_CAMERAS {
+            self.touched |= 1 << place;
+        }
+    }
+
+    /// All of them are.
+    pub const fn touch_all(&mut self) {
+        self.touched = u32::MAX;
+    }
+
+    /// Whether this camera is.
+    pub const fn is_touched(&self, place: usize) -> bool {
+        place < MAX_CAMERAS && self.touched & (1 << place) != 0
+    }
+
+    /// Those that want to be called are.
+    fn touch_due(&mut self, now: Mono) {
+        for (place, due) in self.cameras.iter().enumerate() {
+            if due.is_some_and(|due| due <= now) {
+                self.touched |= 1 << place;
+            }
+        }
+    }
+
     /// When any machine wants to be called.
     pub fn due(&self) -> Option<Mono> {
         [self.due, self.usages].into_iter().flatten().min()
@@ -135,7 +187,7 @@ impl Appliance {
         // What the ledgers are to be told of it changes with its standing, or with footage.
         let stored = matches!(event, Event::Volume(..));
         if stored {
-            self.recording.follow_one(now.mono, place, &self.cameras, &self.volumes);
+            self.recording.follow(now.mono, (place, camera), &self.volumes);
         }
         if before != self.standing(place, event) {
             self.attend_to_all(now);
@@ -188,13 +240,79 @@ impl Appliance {
         (self.attention.subject, self.attention.drained) = (subject, false);
     }
 
-    /// Looks at everything, and notes when that is to be done again.
+    /// What changes for all cameras at once touches all.
+    pub(super) fn touch_dependents(&mut self) {
+        let seen = Some(Seen {
+            able: self.able,
+            means: self.means(),
+            target: self.recording.target(),
+            members: self.network.members(),
+            volumes: self.volumes.iter().map(|volume| (volume.is_ready(), volume.cause())).collect(),
+        });
+        if seen != self.attention.seen {
+            self.attention.seen = seen;
+            self.attention.touch_all();
+        }
+    }
+
+    /// Whom an event is about. What it changes of a volume is seen in [`Seen`].
+    pub(super) fn touch(&mut self, event: &Event) {
+        match event {
+            Event::Camera(camera, _)
+            | Event::Fallback(camera, _)
+            | Event::Volume(_, VolumeEvent::Stored { camera, .. } | VolumeEvent::History { camera, .. }) => {
+                self.attention.touch(usize::from(camera.0));
+            }
+            Event::Tick
+            | Event::MemoryPressure(_)
+            | Event::Volume(
+                _,
+                VolumeEvent::Ready
+                | VolumeEvent::LedgerEnds { .. }
+                | VolumeEvent::Repaired { .. }
+                | VolumeEvent::Faulted(_)
+                | VolumeEvent::Closed
+                | VolumeEvent::Figures(_)
+                | VolumeEvent::Deleted { .. }
+                | VolumeEvent::Exhausted { .. }
+                | VolumeEvent::WentBack
+                | VolumeEvent::Unmounted
+                | VolumeEvent::KeptMounted
+                | VolumeEvent::Health(_)
+                | VolumeEvent::Detached
+                | VolumeEvent::Released
+                | VolumeEvent::Eject
+                | VolumeEvent::Use,
+            ) => {}
+            // Accounts begin anew with another disk; the others are rare.
+            Event::Volume(_, VolumeEvent::Attached | VolumeEvent::Replaced)
+            | Event::Start
+            | Event::Carrier(_)
+            | Event::DiskLeftAlone { .. }
+            | Event::DiskFailed { .. }
+            | Event::DiskGone { .. }
+            | Event::ClockSynchronised(_)
+            | Event::Acknowledge(_)
+            | Event::Stop => self.attention.touch_all(),
+        }
+    }
+
+    /// Looks at all machines, and notes when that is to be done again.
     pub(super) fn attend_to_all(&mut self, now: Now) {
+        self.attention.touch_due(now.mono);
         self.advance(now);
         let (able, means) = (self.able, self.means());
         (self.attention.subject, self.attention.drained) = (Subject::All, false);
         self.attention.round = now.mono;
-        self.attention.cameras = self.cameras.iter().map(|camera| camera.deadline(able, means)).collect();
+        // There is room for as many as there are cameras.
+        let _ = self.attention.cameras.resize(self.cameras.len(), None);
+        for (place, camera) in self.cameras.iter().enumerate() {
+            if self.attention.is_touched(place)
+                && let Some(due) = self.attention.cameras.get_mut(place)
+            {
+                *due = camera.deadline(able, means);
+            }
+        }
         self.attention.usages = self.usages_due();
         self.attention.others = self.others_due();
         self.attention.due = self.attention.first();

@@ -51,13 +51,17 @@ impl Appliance {
     }
 
     pub(super) fn advance_cameras(&mut self, now: Mono) {
+        self.touch_dependents();
         let (able, means) = (self.able, self.means());
-        for camera in &mut self.cameras {
-            camera.advance(now, able, means, &mut self.rng);
+        for (place, camera) in self.cameras.iter_mut().enumerate() {
+            if self.attention.is_touched(place) {
+                camera.advance(now, able, means, &mut self.rng);
+            }
         }
         if self.life == Life::Running {
             if self.network.follow(now, &self.cameras) {
                 self.cameras.iter_mut().for_each(|camera| camera.hurry(now));
+                self.attention.touch_all();
             }
             self.dial(now);
         }
@@ -69,6 +73,7 @@ impl Appliance {
             let Some((place, stream)) = self.next_to_dial(now) else { return };
             let Some(camera) = self.cameras.get_mut(place) else { return };
             camera.dial(stream, now);
+            self.attention.touch(place);
             self.dial.note(now);
         }
     }
