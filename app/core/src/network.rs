@@ -70,6 +70,11 @@ impl Members {
         self.0.count_ones()
     }
 
+    /// Those that are in both.
+    const fn and(self, other: Members) -> Members {
+        Members(self.0 & other.0)
+    }
+
     fn of(cameras: &[Camera], is: impl Fn(usize, &Camera) -> bool) -> Self {
         let chosen = cameras.iter().enumerate().filter(|(place, camera)| is(*place, camera));
         Members(chosen.fold(0, |set, (place, _)| set | 1 << place))
@@ -93,13 +98,14 @@ impl Network {
 
     /// Looks at the cameras. True if their next attempts are to be brought forward.
     pub(crate) fn follow(&mut self, now: Mono, cameras: &[Camera]) -> bool {
+        let live = Members::of(cameras, |_, camera| camera.is_main_live());
         self.state = match self.state {
-            State::Well => self.look(now, cameras),
-            State::Down { since, members, sign } => self.look_again((since, members, sign), cameras),
+            State::Well => self.look(now, cameras, live),
+            State::Down { since, members, sign } => self.look_again((since, members, sign), cameras, live),
         };
         let member_back = match &mut self.state {
             State::Down { members, sign: sign @ Sign::None, .. } => {
-                let back = back(*members, cameras) > 0;
+                let back = members.and(live).count() > 0;
                 if back {
                     *sign = Sign::Seen;
                 }
@@ -132,25 +138,28 @@ impl Network {
         !matches!(self.carrier, Carrier::Down)
     }
 
-    fn look(&self, now: Mono, cameras: &[Camera]) -> State {
+    fn look(&self, now: Mono, cameras: &[Camera], live: Members) -> State {
         let since = now - TOGETHER;
         let members = lost_since(since, cameras);
         if members.count() == 0 {
             return State::Well;
         }
-        let live = Members::of(cameras, |_, camera| camera.is_main_live()).count();
-        let most = members.count() >= LEAST && members.count() > live;
+        let most = members.count() >= LEAST && members.count() > live.count();
         // Cameras on this machine itself need no carrier.
-        let cut = !self.has_carrier() && live == 0;
+        let cut = !self.has_carrier() && live.count() == 0;
         if most || cut { State::Down { since, members, sign: Sign::None } } else { State::Well }
     }
 
-    fn look_again(&self, (since, members, sign): (Mono, Members, Sign), cameras: &[Camera]) -> State {
-        let back = Members::of(cameras, |place, camera| members.holds(place) && camera.is_main_live());
+    fn look_again(
+        &self,
+        (since, members, sign): (Mono, Members, Sign),
+        cameras: &[Camera],
+        live: Members,
+    ) -> State {
+        let back = members.and(live);
         let lost = lost_since(since, cameras);
         // A cable that was out when few had been lost yet: those that stay away while most others come have reasons of
         // their own.
-        let live = Members::of(cameras, |_, camera| camera.is_main_live());
         let few = self.has_carrier() && lost.count() * 2 < live.count();
         let over = back.count() * 2 > members.count() || lost.count() == 0 || few;
         if over { State::Well } else { State::Down { since, members: Members(back.0 | lost.0), sign } }
@@ -160,11 +169,6 @@ impl Network {
 /// The cameras that were lost since then, if the network may have done that.
 fn lost_since(since: Mono, cameras: &[Camera]) -> Members {
     Members::of(cameras, |_, camera| lost_to_the_network(camera).is_some_and(|noticed| noticed >= since))
-}
-
-/// How many of these are back.
-fn back(members: Members, cameras: &[Camera]) -> u32 {
-    Members::of(cameras, |place, camera| members.holds(place) && camera.is_main_live()).count()
 }
 
 /// When it was noticed that a camera's main stream does not come, if the network may have done that.

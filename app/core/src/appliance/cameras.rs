@@ -94,11 +94,11 @@ impl Appliance {
     }
 
     fn links(&self) -> impl Iterator<Item = (usize, Stream, &Link)> {
-        self.cameras.iter().enumerate().flat_map(|(place, camera)| {
-            [Stream::Main, Stream::Fallback]
-                .into_iter()
-                .filter_map(move |stream| Some((place, stream, camera.link(stream)?)))
-        })
+        let of = |stream: Stream| {
+            let cameras = self.cameras.iter().enumerate();
+            cameras.filter_map(move |(place, camera)| Some((place, stream, camera.link(stream)?)))
+        };
+        of(Stream::Main).chain(of(Stream::Fallback))
     }
 
     /// When a link that is due may connect.
