@@ -27,7 +27,7 @@ use crate::rng::Rng;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, Settings, VolumeIndex};
 use crate::time::{Mono, Now};
 use crate::volume::Volume;
-use crate::watch::{self, Watch};
+use crate::watch::{self, Nothing, Watch};
 use attention::{Attention, Subject};
 use core::time::Duration;
 use heapless::Vec;
@@ -256,6 +256,8 @@ impl Appliance {
         self.alarms.evicted()
     }
 
+    /// On its own, or each event would pay for the room on the stack that a new [`Recording`] takes.
+    #[inline(never)]
     fn start(&mut self, now: Now) {
         self.life = Life::Running;
         self.attention.touch_all();
@@ -516,10 +518,13 @@ impl Appliance {
         self.watch.volumes(now, &self.volumes, &self.usages, &mut self.alarms);
         if self.life == Life::Running {
             // One that opens and fails again and again does not record.
-            let takes = |volume: &Volume| {
-                (volume.is_ready() && volume.fault().is_none()) || volume.is_hopeful(now.mono)
+            let takes = |volume: &Volume| volume.is_ready() && volume.fault().is_none();
+            let nothing = match self.volumes.iter().any(takes) {
+                true => Nothing::Not,
+                false if self.volumes.iter().any(|volume| volume.is_hopeful(now.mono)) => Nothing::Perhaps,
+                false => Nothing::Surely,
             };
-            self.watch.nothing_records(now, !self.volumes.iter().any(takes), &mut self.alarms);
+            self.watch.nothing_records(now, nothing, &mut self.alarms);
         }
         self.watch.untrusted(now, !self.clock.anchor().trusted, &mut self.alarms);
     }

@@ -21,6 +21,17 @@ pub(crate) struct Watch {
     untrusted: bool,
 }
 
+/// Whether nothing records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Nothing {
+    /// A volume takes footage.
+    Not,
+    /// None does, but one may soon.
+    Perhaps,
+    /// None does, and none is about to.
+    Surely,
+}
+
 /// A camera as the alarms know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct View {
@@ -114,8 +125,13 @@ impl Watch {
         }
     }
 
-    /// Whether nothing records at all.
-    pub(crate) fn nothing_records(&mut self, now: Now, nothing: bool, alarms: &mut Alarms) {
+    /// Whether nothing records at all. A hope that comes while it is so, such as a disk that is tried once more, ends nothing.
+    pub(crate) fn nothing_records(&mut self, now: Now, nothing: Nothing, alarms: &mut Alarms) {
+        let nothing = match nothing {
+            Nothing::Not => false,
+            Nothing::Perhaps => self.nothing_records,
+            Nothing::Surely => true,
+        };
         if nothing != self.nothing_records {
             self.nothing_records = nothing;
             alarms.set(now, AlarmKey::NothingRecords, nothing);

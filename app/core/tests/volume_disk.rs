@@ -38,10 +38,17 @@ fn an_empty_place_waits_for_a_disk_and_is_an_alarm_after_half_a_minute() {
     world.at(33.0);
     world.expect_of("Nothing", &["33.0 alarm NothingRecords Unacknowledged x1 None"]);
     world.at(100.0);
+    world.expect_of("Nothing", &[]);
     world.volume(0, VolumeEvent::Attached);
-    world.expect_of("vol0", &["100.0 vol0 Open", "100.0 vol0 is Opening"]);
+    // Hope alone ends no alarm.
+    world.expect(&["100.0 vol0 Open", "100.0 vol0 is Opening"]);
     world.volume(0, VolumeEvent::Ready);
-    world.expect_of("vol0", &["100.0 cam0 to vol0", "100.0 vol0 is Ready"]);
+    world.expect(&[
+        "100.0 ledger0: cam0 open 100.0 Camera(ConnectTimeout)",
+        "100.0 cam0 to vol0",
+        "100.0 vol0 is Ready",
+        "100.0 alarm NothingRecords ReturnedUnacknowledged x1 None",
+    ]);
 }
 
 #[test]

@@ -121,13 +121,8 @@ impl Attention {
     /// A camera wants to be called at another moment than before.
     fn postpone(&mut self, place: usize, to: Option<Mono>) {
         let Some(at) = self.cameras.get_mut(place) else { return };
-        let was_first = *at == self.due;
         *at = to;
-        self.due = match (self.due, to) {
-            _ if was_first => self.first(),
-            (Some(due), Some(to)) => Some(due.min(to)),
-            (due, to) => due.or(to),
-        };
+        self.due = [self.due, to].into_iter().flatten().min();
     }
 
     fn first(&self) -> Option<Mono> {
@@ -140,6 +135,9 @@ impl Appliance {
     /// False if it is another event, or all has to be looked at anyway: then nothing of it was taken.
     pub(super) fn take_quietly(&mut self, now: Now, event: &Event) -> bool {
         let rested = now.mono.since(self.attention.round) < ROUND;
+        if self.attention.due.is_some_and(|due| due <= now.mono) {
+            self.attention.due = self.attention.first();
+        }
         // A forecast alone is made by a tick; any other event that comes just then is a good time to look at all.
         let due = if *event == Event::Tick { self.attention.due } else { self.attention.due() };
         let is_due = due.is_some_and(|due| due <= now.mono);
