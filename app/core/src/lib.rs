@@ -119,6 +119,7 @@ mod network;
 mod recording;
 pub mod retention;
 mod rng;
+mod set;
 pub mod settings;
 pub mod time;
 mod treatment;

@@ -9,7 +9,7 @@
 
 use crate::camera::Camera;
 use crate::failure::{Origin, handling};
-use crate::settings::MAX_CAMERAS;
+use crate::set::CameraSet;
 use crate::time::Mono;
 use core::time::Duration;
 
@@ -43,7 +43,7 @@ enum Carrier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Well,
-    Down { since: Mono, members: Members, sign: Sign },
+    Down { since: Mono, members: CameraSet, sign: Sign },
 }
 
 /// Whether a member has come back since.
@@ -51,34 +51,6 @@ enum State {
 enum Sign {
     None,
     Seen,
-}
-
-/// A set of cameras.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Members(u32);
-
-const _: () = assert!(MAX_CAMERAS <= 32, "a set of cameras has 32 bits");
-
-impl Members {
-    /// Whether the camera at this place is one.
-    pub(crate) const fn holds(self, place: usize) -> bool {
-        place < MAX_CAMERAS && self.0 & (1 << place) != 0
-    }
-
-    /// How many.
-    pub(crate) const fn count(self) -> u32 {
-        self.0.count_ones()
-    }
-
-    /// Those that are in both.
-    const fn and(self, other: Members) -> Members {
-        Members(self.0 & other.0)
-    }
-
-    fn of(cameras: &[Camera], is: impl Fn(usize, &Camera) -> bool) -> Self {
-        let chosen = cameras.iter().enumerate().filter(|(place, camera)| is(*place, camera));
-        Members(chosen.fold(0, |set, (place, _)| set | 1 << place))
-    }
 }
 
 impl Network {
@@ -98,7 +70,7 @@ impl Network {
 
     /// Looks at the cameras. True if their next attempts are to be brought forward.
     pub(crate) fn follow(&mut self, now: Mono, cameras: &[Camera]) -> bool {
-        let live = Members::of(cameras, |_, camera| camera.is_main_live());
+        let live = CameraSet::of(cameras, |_, camera| camera.is_main_live());
         self.state = match self.state {
             State::Well => self.look(now, cameras, live),
             State::Down { since, members, sign } => self.look_again((since, members, sign), cameras, live),
@@ -126,9 +98,9 @@ impl Network {
     }
 
     /// The cameras whose own alarms wait; none while all is well.
-    pub(crate) const fn members(&self) -> Members {
+    pub(crate) const fn members(&self) -> CameraSet {
         match self.state {
-            State::Well => Members(0),
+            State::Well => CameraSet::NONE,
             State::Down { members, .. } => members,
         }
     }
@@ -138,7 +110,7 @@ impl Network {
         !matches!(self.carrier, Carrier::Down)
     }
 
-    fn look(&self, now: Mono, cameras: &[Camera], live: Members) -> State {
+    fn look(&self, now: Mono, cameras: &[Camera], live: CameraSet) -> State {
         let since = now - TOGETHER;
         let members = lost_since(since, cameras);
         if members.count() == 0 {
@@ -152,9 +124,9 @@ impl Network {
 
     fn look_again(
         &self,
-        (since, members, sign): (Mono, Members, Sign),
+        (since, members, sign): (Mono, CameraSet, Sign),
         cameras: &[Camera],
-        live: Members,
+        live: CameraSet,
     ) -> State {
         let back = members.and(live);
         let lost = lost_since(since, cameras);
@@ -162,13 +134,13 @@ impl Network {
         // their own.
         let few = self.has_carrier() && lost.count() * 2 < live.count();
         let over = back.count() * 2 > members.count() || lost.count() == 0 || few;
-        if over { State::Well } else { State::Down { since, members: Members(back.0 | lost.0), sign } }
+        if over { State::Well } else { State::Down { since, members: back.or(lost), sign } }
     }
 }
 
 /// The cameras that were lost since then, if the network may have done that.
-fn lost_since(since: Mono, cameras: &[Camera]) -> Members {
-    Members::of(cameras, |_, camera| lost_to_the_network(camera).is_some_and(|noticed| noticed >= since))
+fn lost_since(since: Mono, cameras: &[Camera]) -> CameraSet {
+    CameraSet::of(cameras, |_, camera| lost_to_the_network(camera).is_some_and(|noticed| noticed >= since))
 }
 
 /// When it was noticed that a camera's main stream does not come, if the network may have done that.

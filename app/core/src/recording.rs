@@ -16,6 +16,7 @@ use crate::camera::Camera;
 use crate::clock::mono_at;
 use crate::effect::{Effect, Entry};
 use crate::event::{Cause, Fault, Past};
+use crate::set::CameraSet;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
 use crate::time::{Anchor, Mono, Now, Span, Wall};
 use crate::volume::{PROVEN, Volume};
@@ -32,6 +33,10 @@ pub(crate) struct Recording {
     target: Option<VolumeIndex>,
     cameras: Vec<Books, MAX_CAMERAS>,
     volumes: Vec<Known, MAX_VOLUMES>,
+    /// The cameras of which a ledger may have to be told something.
+    fresh: CameraSet,
+    /// The target that the shell was told of, for every camera.
+    told: Option<VolumeIndex>,
     entries: Deque<(VolumeIndex, Entry), MAX_ENTRIES>,
 }
 
@@ -42,8 +47,6 @@ struct Books {
     told: Option<VolumeIndex>,
     /// The target, once it holds footage of this camera.
     delivering: Option<VolumeIndex>,
-    /// A ledger may have to be told something.
-    fresh: bool,
     accounts: Vec<Account, MAX_VOLUMES>,
 }
 
@@ -72,11 +75,12 @@ impl Recording {
         let books = || Books {
             told: None,
             delivering: None,
-            fresh: true,
             accounts: (0..volumes).map(|_| Account::new(now.mono, now.wall)).collect(),
         };
         Recording {
             target: None,
+            fresh: CameraSet::ALL,
+            told: None,
             cameras: (0..cameras).map(|_| books()).collect(),
             volumes: (0..volumes)
                 .map(|_| Known { acquaintance: Acquaintance::New, corrections: Deque::new() })
@@ -125,7 +129,7 @@ impl Recording {
             known.acquaintance = Acquaintance::Known;
         }
         // What had to wait for it.
-        self.cameras.iter_mut().for_each(|books| books.fresh = true);
+        self.fresh = CameraSet::ALL;
     }
 
     /// A disk came to this place: unless one was known there before, what is owed to it begins now.
@@ -176,7 +180,7 @@ impl Recording {
         let is_target = self.target == Some(volume);
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         let Some(account) = books.accounts.get_mut(usize::from(volume.0)) else { return };
-        books.fresh = true;
+        self.fresh = self.fresh.with(usize::from(camera.0));
         let entries = &mut self.entries;
         account.stored(now, span, anchor, |span, cause| {
             // Room for one event's entries is proven at `MAX_ENTRIES`.
@@ -199,7 +203,7 @@ impl Recording {
         let cause = fault.map_or(Cause::RingOverflow, Cause::Volume);
         let target = self.target;
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
-        books.fresh = true;
+        self.fresh = self.fresh.with(usize::from(camera.0));
         for (index, account) in books.accounts.iter_mut().enumerate() {
             if account.standing().is_some() {
                 continue;
@@ -220,10 +224,9 @@ impl Recording {
     /// What was recorded in the times `known`, while the clock was not trusted, happened so much later: the ledger of every
     /// volume that was in use in this session is to say so.
     pub(crate) fn time_corrected(&mut self, now: Mono, known: Span, by: i64) {
-        for books in &mut self.cameras {
-            books.fresh = true;
-            books.accounts.iter_mut().for_each(|account| account.time_corrected(now, known, by));
-        }
+        self.fresh = CameraSet::ALL;
+        let accounts = self.cameras.iter_mut().flat_map(|books| &mut books.accounts);
+        accounts.for_each(|account| account.time_corrected(now, known, by));
         for volume in &mut self.volumes {
             if volume.acquaintance == Acquaintance::Known {
                 if volume.corrections.is_full() {
@@ -293,7 +296,9 @@ impl Recording {
                     (Some(absence), _) => (absence.since, Some(absence.cause)),
                     (None, cause) => (now, cause),
                 };
-                books.fresh |= account.standing() != cause;
+                if account.standing() != cause {
+                    self.fresh = self.fresh.with(place);
+                }
                 account.stand(since, cause);
             }
         }
@@ -336,7 +341,10 @@ impl Recording {
 
     fn poll_account(&mut self, place: usize, volumes: &[Volume], anchor: &Anchor) -> Option<Effect> {
         let camera = CameraIndex(u8::try_from(place).ok()?);
-        let books = self.cameras.get_mut(place).filter(|books| books.fresh)?;
+        if !self.fresh.holds(place) {
+            return None;
+        }
+        let books = self.cameras.get_mut(place)?;
         for ((index, account), volume) in (0u8..).zip(&mut books.accounts).zip(volumes) {
             if !volume.is_ready() {
                 continue;
@@ -348,14 +356,21 @@ impl Recording {
                 return Some(Effect::Account(VolumeIndex(index), Entry::GapOpened { camera, from, cause }));
             }
         }
-        books.fresh = false;
+        self.fresh = self.fresh.without(place);
         None
     }
 
     /// The next camera whose route the shell does not know.
     pub(crate) fn poll_route(&mut self) -> Option<Effect> {
         let to = self.target;
-        let (index, books) = (0u8..).zip(&mut self.cameras).find(|(_, books)| books.told != to)?;
+        if self.told == to {
+            return None;
+        }
+        let untold = (0u8..).zip(&mut self.cameras).find(|(_, books)| books.told != to);
+        let Some((index, books)) = untold else {
+            self.told = to;
+            return None;
+        };
         books.told = to;
         Some(Effect::Route { camera: CameraIndex(index), to })
     }
@@ -363,16 +378,14 @@ impl Recording {
     /// An account that is about to change.
     fn account(&mut self, camera: CameraIndex, volume: VolumeIndex) -> Option<&mut Account> {
         let books = self.cameras.get_mut(usize::from(camera.0))?;
-        books.fresh = true;
+        self.fresh = self.fresh.with(usize::from(camera.0));
         books.accounts.get_mut(usize::from(volume.0))
     }
 
     /// Those of one volume, about to change.
     fn accounts_of(&mut self, volume: VolumeIndex) -> impl Iterator<Item = &mut Account> {
-        self.cameras.iter_mut().filter_map(move |books| {
-            books.fresh = true;
-            books.accounts.get_mut(usize::from(volume.0))
-        })
+        self.fresh = CameraSet::ALL;
+        self.cameras.iter_mut().filter_map(move |books| books.accounts.get_mut(usize::from(volume.0)))
     }
 }
 

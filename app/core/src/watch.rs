@@ -4,7 +4,8 @@ use crate::alarm::{AlarmKey, Alarms, Detail};
 use crate::camera::{Camera, Condition};
 use crate::event::{Failure, Fault, Health};
 use crate::forecast::Usage;
-use crate::network::{Members, Network};
+use crate::network::Network;
+use crate::set::CameraSet;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
 use crate::time::Now;
 use crate::volume::Volume;
@@ -15,7 +16,7 @@ use heapless::Vec;
 #[derive(Debug)]
 pub(crate) struct Watch {
     cameras: Vec<View, MAX_CAMERAS>,
-    network: Members,
+    network: CameraSet,
     volumes: Vec<Sight, MAX_VOLUMES>,
     nothing_records: bool,
     untrusted: bool,
@@ -63,7 +64,7 @@ impl Watch {
     pub(crate) fn new(cameras: usize, volumes: usize) -> Self {
         Watch {
             cameras: (0..cameras).map(|_| View::default()).collect(),
-            network: Members::default(),
+            network: CameraSet::default(),
             volumes: (0..volumes).map(|_| Sight::default()).collect(),
             nothing_records: false,
             untrusted: false,
@@ -75,7 +76,7 @@ impl Watch {
         &mut self,
         now: Now,
         (place, camera): (usize, &Camera),
-        (routed, members): (bool, Members),
+        (routed, members): (bool, CameraSet),
         alarms: &mut Alarms,
     ) {
         let (Ok(index), Some(shown)) = (u8::try_from(place), self.cameras.get_mut(place)) else { return };

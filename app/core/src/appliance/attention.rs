@@ -12,7 +12,7 @@ use super::{Alive, Appliance, HEARTBEAT, Life};
 use crate::camera::{Means, Standing};
 use crate::event::{CameraEvent, Cause, Event, Fault, VolumeEvent};
 use crate::forecast::Usage;
-use crate::network::Members;
+use crate::set::CameraSet;
 use crate::settings::{MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
 use crate::time::{Mono, Now};
 use core::time::Duration;
@@ -29,8 +29,8 @@ pub(super) struct Attention {
     pub subject: Subject,
     /// All that was owed has been polled.
     pub drained: bool,
-    /// The cameras that are to be looked at, a bit each.
-    touched: u32,
+    /// The cameras that are to be looked at.
+    touched: CameraSet,
     /// What all cameras depend on, as it was when they were looked at.
     seen: Option<Seen>,
     /// When each camera wants to be called.
@@ -45,15 +45,13 @@ pub(super) struct Attention {
     pub round: Mono,
 }
 
-const _: () = assert!(MAX_CAMERAS <= 32, "a set of cameras has 32 bits");
-
 /// What all cameras, their accounts and their alarms depend on.
 #[derive(Debug, PartialEq, Eq)]
 struct Seen {
     able: Option<Mono>,
     means: Means,
     target: Option<VolumeIndex>,
-    members: Members,
+    members: CameraSet,
     volumes: Vec<(bool, Option<Cause>), MAX_VOLUMES>,
 }
 
@@ -83,32 +81,30 @@ impl Attention {
     /// A new event: what was touched by the one before has been looked at, and polled.
     pub const fn begin(&mut self) {
         if self.drained {
-            self.touched = 0;
+            self.touched = CameraSet::NONE;
         }
     }
 
     /// This camera is to be looked at.
     pub const fn touch(&mut self, place: usize) {
-        if place < MAX_CAMERAS {
-            self.touched |= 1 << place;
-        }
+        self.touched = self.touched.with(place);
     }
 
     /// All of them are.
     pub const fn touch_all(&mut self) {
-        self.touched = u32::MAX;
+        self.touched = CameraSet::ALL;
     }
 
     /// Whether this camera is.
     pub const fn is_touched(&self, place: usize) -> bool {
-        place < MAX_CAMERAS && self.touched & (1 << place) != 0
+        self.touched.holds(place)
     }
 
     /// Those that want to be called are.
     fn touch_due(&mut self, now: Mono) {
         for (place, due) in self.cameras.iter().enumerate() {
             if due.is_some_and(|due| due <= now) {
-                self.touched |= 1 << place;
+                self.touched = self.touched.with(place);
             }
         }
     }
