@@ -185,6 +185,13 @@ impl Account {
         self.standing
     }
 
+    /// Whether a lasting cause explains that a ring was full at this moment. A camera that gives nothing any more fills none:
+    /// it explains what is missing since, not what came before.
+    pub(crate) fn explains(&self, moment: Mono) -> bool {
+        let is_camera_s = |cause| matches!(cause, Cause::Camera(_) | Cause::Starting);
+        self.standing.is_some_and(|cause| !is_camera_s(cause) || self.stands <= moment)
+    }
+
     /// The wall clock was set by this many microseconds.
     pub(crate) fn clock_set(&mut self, by: i64) {
         if by.abs() <= TOLERANCE {

@@ -197,7 +197,7 @@ impl Recording {
         }
     }
 
-    /// The ring dropped footage of a camera. Where a lasting cause is known, that one is why it was full. `fault`: why the
+    /// The ring dropped footage of a camera. Where a lasting cause was known by then, that one is why it was full. `fault`: why the
     /// target has not emptied it, if that is known.
     pub(crate) fn dropped(&mut self, camera: CameraIndex, span: Span, fault: Option<Fault>, anchor: &Anchor) {
         let cause = fault.map_or(Cause::RingOverflow, Cause::Volume);
@@ -205,13 +205,14 @@ impl Recording {
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         self.fresh = self.fresh.with(usize::from(camera.0));
         for (index, account) in books.accounts.iter_mut().enumerate() {
-            if account.standing().is_some() {
+            let since = mono_at(anchor, span.from);
+            if account.explains(since) {
                 continue;
             }
             // A volume that the footage just left lacks it too, and may be the next to take it, though not for its own fault.
             let concerned = target.is_none_or(|target| usize::from(target.0) == index);
             let cause = if concerned { cause } else { Cause::RingOverflow };
-            account.note(mono_at(anchor, span.from), cause);
+            account.note(since, cause);
         }
     }
 

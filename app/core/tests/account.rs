@@ -505,6 +505,21 @@ fn a_second_failure_counts_from_its_own_moment() {
 }
 
 #[test]
+fn a_drop_from_before_a_failure_that_lasts_keeps_its_own_cause() {
+    let mut world = World::recording();
+    for second in 3..=30u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+    }
+    world.fail(Failure::Bye);
+    world.camera(0, CameraEvent::Dropped { span: span(5.0, 9.0), units: 100, bytes: 9 });
+    world.stored(2.0, 5.0);
+    world.forget();
+    world.stored(9.0, 30.0);
+    world.expect_of("gap", &["30.0 ledger0: cam0 gap 5.0..9.0 RingOverflow"]);
+}
+
+#[test]
 fn a_drop_from_before_a_failure_keeps_its_own_cause() {
     let mut world = World::recording();
     for second in 3..=30u32 {
