@@ -185,11 +185,14 @@ impl Account {
         self.standing
     }
 
-    /// Whether a lasting cause explains that a ring was full at this moment. A camera that gives nothing any more fills none:
-    /// it explains what is missing since, not what came before.
-    pub(crate) fn explains(&self, moment: Mono) -> bool {
-        let is_camera_s = |cause| matches!(cause, Cause::Camera(_) | Cause::Starting);
-        self.standing.is_some_and(|cause| !is_camera_s(cause) || self.stands <= moment)
+    /// A ring dropped footage from `since` on. A lasting cause that was known by then is why; one that came later is only if it
+    /// is the volume's, which takes nothing out of the ring. A camera that gives nothing any more fills none.
+    pub(crate) fn dropped(&mut self, since: Mono, cause: Cause) {
+        match self.standing {
+            Some(_) if self.stands <= since => {}
+            Some(standing @ (Cause::Volume(_) | Cause::Ejected)) => self.note(since, standing),
+            Some(_) | None => self.note(since, cause),
+        }
     }
 
     /// The wall clock was set by this many microseconds.

@@ -205,14 +205,10 @@ impl Recording {
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         self.fresh = self.fresh.with(usize::from(camera.0));
         for (index, account) in books.accounts.iter_mut().enumerate() {
-            let since = mono_at(anchor, span.from);
-            if account.explains(since) {
-                continue;
-            }
             // A volume that the footage just left lacks it too, and may be the next to take it, though not for its own fault.
             let concerned = target.is_none_or(|target| usize::from(target.0) == index);
             let cause = if concerned { cause } else { Cause::RingOverflow };
-            account.note(since, cause);
+            account.dropped(mono_at(anchor, span.from), cause);
         }
     }
 

@@ -520,6 +520,23 @@ fn a_drop_from_before_a_failure_that_lasts_keeps_its_own_cause() {
 }
 
 #[test]
+fn what_a_ring_drops_from_before_its_volume_failed_is_the_volume_s() {
+    let mut world = World::recording();
+    for second in 3..=40u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+        if second == 10 {
+            world.fault(0, Fault::Io);
+        }
+    }
+    world.camera(0, CameraEvent::Dropped { span: span(2.0, 9.0), units: 100, bytes: 9 });
+    world.volume(0, VolumeEvent::Ready);
+    world.forget();
+    world.stored(9.0, 30.0);
+    world.expect_of("gap", &["40.0 ledger0: cam0 gap 2.0..9.0 Volume(Io)"]);
+}
+
+#[test]
 fn a_drop_from_before_a_failure_keeps_its_own_cause() {
     let mut world = World::recording();
     for second in 3..=30u32 {
