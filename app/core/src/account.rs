@@ -36,6 +36,10 @@ const REFUTED: i64 = 1_000_000;
 /// After a correction footage in the old times comes no more: a GOP of any length and what a full ring held.
 const LATE: Duration = Duration::from_secs(120);
 
+/// A clock that was set shows within this time, in the first segment that begins after it: a minute of a segment by default,
+/// and until then as above. Where segments are longer, a step of less than 2 s, which cuts none, may be told as frames lost.
+const STEP_SHOWS: Duration = Duration::from_secs(60 + LATE.as_secs());
+
 /// Footage waits in a ring no longer than this, in microseconds, before it is durable: a correction by more shows in it.
 const WAITS: u64 = 120_000_000;
 
@@ -51,8 +55,8 @@ pub(crate) struct Account {
     stands: Mono,
     /// In order of time.
     points: Vec<Point, MAX_POINTS>,
-    /// By how many microseconds the clock was set forward since the last hole.
-    forward: i64,
+    /// By how many microseconds the clock was set forward since the last hole, and when for the last time.
+    forward: (i64, Mono),
     /// The clock went back: what had been covered before, and where it went on. The hole between the two, if there is
     /// one, is known when the time is.
     back: Option<Back>,
@@ -115,7 +119,7 @@ impl Account {
             standing: None,
             stands: now,
             points: Vec::new(),
-            forward: 0,
+            forward: (0, now),
             back: None,
             correction: None,
             late: None,
@@ -196,12 +200,19 @@ impl Account {
     }
 
     /// The wall clock was set by this many microseconds.
-    pub(crate) fn clock_set(&mut self, by: i64) {
+    pub(crate) fn clock_set(&mut self, now: Mono, by: i64) {
         if by.abs() <= TOLERANCE {
             // Too little to leave a hole. Added up over days, such corrections would explain one that they did not make.
             return;
         }
-        self.forward = self.forward.saturating_add(by).max(0);
+        // What is set back and forward again leaves none.
+        self.forward = (self.set_forward(now).saturating_add(by), now);
+    }
+
+    /// By how much the clock was set forward so lately that a hole may be of that.
+    fn set_forward(&self, now: Mono) -> i64 {
+        let (by, at) = self.forward;
+        if now.since(at) <= STEP_SHOWS { by } else { 0 }
     }
 
     /// What was recorded in the times `known` happened so much later.
@@ -233,10 +244,12 @@ impl Account {
             let cause = self.points.first().map_or(Cause::Lost, |point| point.cause);
             self.back = Some(Back { until: self.covered_until, from: span.from, cause });
             self.covered_until = span.from;
+            // That it was set back has shown.
+            self.forward.0 = self.forward.0.max(0);
         }
         self.whose = Whose::Session;
         if span.from.micros_since(self.covered_until) > TOLERANCE {
-            self.close(span.from, anchor, &mut gap);
+            self.close(now, span.from, anchor, &mut gap);
         }
         self.covered_until = self.covered_until.max(span.to);
         self.furthest = self.furthest.max(span.to);
@@ -263,7 +276,8 @@ impl Account {
         self.points.iter_mut().for_each(|point| point.told = false);
     }
 
-    fn close(&mut self, to: Wall, anchor: &Anchor, gap: &mut impl FnMut(Span, Cause)) {
+    fn close(&mut self, now: Mono, to: Wall, anchor: &Anchor, gap: &mut impl FnMut(Span, Cause)) {
+        let forward = self.set_forward(now);
         // A clock that was set back and is now set forward again passes over what was covered before.
         let from =
             if self.furthest < to { self.furthest.max(self.covered_until) } else { self.covered_until };
@@ -272,9 +286,9 @@ impl Account {
         match self.points.first() {
             Some(first) if noted > 0 => part.cause = first.cause,
             // There and back again leaves some microseconds.
-            Some(_) | None if self.forward > TOLERANCE => {
+            Some(_) | None if forward > TOLERANCE => {
                 part.cause = Cause::ClockStepped;
-                let rest = Wall(from.0.saturating_add(self.forward));
+                let rest = from.later_by(forward);
                 if to.micros_since(rest) > TOLERANCE {
                     part.turn(rest, Cause::Lost, gap);
                 }
@@ -286,7 +300,7 @@ impl Account {
         }
         part.end(to, gap);
         self.points = self.points.iter().skip(noted).copied().collect();
-        self.forward = 0;
+        self.forward = (0, now);
     }
 
     /// Footage is durable soon after it came, and never before: so it shows which of the two times it is in, and with it

@@ -276,7 +276,7 @@ impl Appliance {
         let by_micros = look.moved;
         match look.known {
             Some(known) => self.recording.time_corrected(now.mono, known, by_micros),
-            None => self.recording.clock_set(by_micros),
+            None => self.recording.clock_set(now.mono, by_micros),
         }
         if !look.is_step() {
             return true;

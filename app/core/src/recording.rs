@@ -213,9 +213,9 @@ impl Recording {
     }
 
     /// The wall clock was set by this many microseconds.
-    pub(crate) fn clock_set(&mut self, by: i64) {
+    pub(crate) fn clock_set(&mut self, now: Mono, by: i64) {
         let accounts = self.cameras.iter_mut().flat_map(|books| &mut books.accounts);
-        accounts.for_each(|account| account.clock_set(by));
+        accounts.for_each(|account| account.clock_set(now, by));
     }
 
     /// What was recorded in the times `known`, while the clock was not trusted, happened so much later: the ledger of every

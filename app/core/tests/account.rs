@@ -387,6 +387,24 @@ fn a_hole_that_a_correction_of_the_clock_left_is_called_so() {
 }
 
 #[test]
+fn a_clock_that_was_set_explains_no_hole_that_it_did_not_make() {
+    // Set back and forth; set, without footage that would show it, long ago.
+    for (case, steps, wait) in [("there and back", [-0.13, 0.18], 0.0), ("long ago", [0.1, 0.15], 400.0)] {
+        let mut world = World::recording();
+        for step in steps {
+            world.set_clock(step);
+            world.at(2.5);
+        }
+        world.go_on_at(2.0, 4.0 + wait, 3);
+        world.forget();
+        world.stored(8.0 + wait, 9.0 + wait);
+        let lines = world.lines();
+        let gaps: Vec<_> = lines.iter().filter(|line| line.contains("gap")).collect();
+        assert!(gaps.len() == 1 && gaps[0].ends_with("Lost"), "{case}: {gaps:?}");
+    }
+}
+
+#[test]
 fn a_clock_that_is_slewed_leaves_no_gap() {
     let mut world = World::recording();
     world.set_clock(0.05);

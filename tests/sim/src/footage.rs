@@ -31,6 +31,9 @@ const DEPTH: (Duration, Duration) = (secs(30), secs(10));
 /// A segment takes its times from one anchor.
 const SEGMENT: Duration = secs(60);
 
+/// A clock that was set may show as a hole for so long: in the next segment, which waits in a ring before it is durable.
+const STEADY: Duration = secs(240);
+
 /// A cause may have been true so much before or after the gap that it explains: what is noted when a fragment is durable
 /// happened while it was made.
 const SLACK: Duration = secs(4);
@@ -262,8 +265,8 @@ impl World {
         let (from, to) = hole.truly;
         hole.rest.from = span.to;
         self.hole = Some(hole);
-        // What lay in the hole is only known while the clock did not jump in it.
-        let steady = self.judge.anchored.is_none_or(|moved| moved < earlier(from, secs(130)));
+        // What lay in the hole is only known while the clock did not jump in it, or so short before that it shows there.
+        let steady = self.judge.anchored.is_none_or(|moved| moved < earlier(from, STEADY));
         if !steady || self.places[place].disk().books[camera].strange {
             return;
         }
@@ -292,8 +295,8 @@ impl World {
             Cause::Starting => cam.causes.overlaps(cause, from, to),
             Cause::Camera(_) if cam.away.overlaps(cause, from, to) => true,
             Cause::Camera(_) | Cause::Lost | Cause::RingOverflow => cam.causes.overlaps(cause, from, to),
-            // A known fault of the core: small corrections add up until the next hole.
-            Cause::ClockStepped => crate::judge::PARDONS,
+            // Only where it was not steady.
+            Cause::ClockStepped => false,
             Cause::Deleted(_) => false,
             // Never said by a core that knows its volumes.
             Cause::Unknown => false,
