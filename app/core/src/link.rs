@@ -73,6 +73,8 @@ pub(crate) struct Link {
     mending: Mending,
     /// What gave durable video last; where a new cycle begins.
     proven: Transport,
+    /// The newest refusal, and until when it is not asked again for that, whoever wants it.
+    refused: Option<(Mono, Failure)>,
     /// A command, not yet polled.
     owed: Option<CameraEffect>,
 }
@@ -133,18 +135,20 @@ impl Link {
             ladder: Ladder::new(),
             mending: Mending::new(),
             proven,
+            refused: None,
             owed: None,
         }
     }
 
     /// It is wanted. Changes nothing where it is wanted already.
     pub(crate) fn want(&mut self, now: Mono, why: Reason) {
+        let refused = self.refused.filter(|(until, _)| *until > now);
+        // Without a refusal the failure is never shown: the attempt comes with the end of the tear-down.
+        let (at, failure) = refused.unwrap_or((now, Failure::Unknown));
         match &mut self.state {
+            State::Idle if refused.is_some() => self.state = State::BackingOff { until: at, failure, why },
             State::Idle => self.fall_due(now, self.proven, Turn::First, why),
-            State::TearingDown { then: then @ Then::Rest, .. } => {
-                // The failure is never shown: the attempt comes with the end of the tear-down.
-                *then = Then::Retry { at: now, failure: Failure::Unknown, why };
-            }
+            State::TearingDown { then: then @ Then::Rest, .. } => *then = Then::Retry { at, failure, why },
             State::TearingDown { .. }
             | State::Due { .. }
             | State::Connecting { .. }
@@ -378,7 +382,11 @@ impl Link {
     fn fail(&mut self, now: Mono, since: Mono, failure: Failure, up: Option<&Up>, rng: &mut Rng) -> Break {
         let durable = up.is_some_and(|up| !up.durable.is_zero());
         let retry = self.ladder.wait_after(failure, durable, rng);
-        let then = Then::Retry { at: now + retry.wait, failure, why: retry.why };
+        let at = now + retry.wait;
+        if handling(failure).policy == Policy::Refused {
+            self.refused = Some((at, failure));
+        }
+        let then = Then::Retry { at, failure, why: retry.why };
         self.tear_down(now, then, Reason::Failed(failure));
         Break { since, failure, live: up.is_some_and(|up| up.live_since.is_some()) }
     }

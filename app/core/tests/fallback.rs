@@ -204,3 +204,23 @@ fn while_memory_is_short_no_fallback_is_begun_and_none_is_kept_longer_than_neede
     let lines: Vec<_> = world.lines().into_iter().filter(|line| line.contains("record")).collect();
     assert_eq!(lines.len(), 1, "at its first keyframe: {lines:?}");
 }
+
+#[test]
+fn a_fallback_that_refuses_the_password_rests_though_the_main_stream_comes_and_goes() {
+    let mut world = main_lost();
+    world.at(12.0);
+    world.expect_of("sub0", &["12.0 sub0 Connect { transport: Tcp, attempt: 0, why: MainAway }"]);
+    fallback(&mut world, CameraEvent::Failed(Failure::Unauthorized));
+    fallback(&mut world, CameraEvent::TornDown);
+    // The main stream is tried since second 2, comes for some seconds, and goes again.
+    world.streaming();
+    world.at(13.0);
+    world.received(1);
+    world.fail(Failure::ServerClosed);
+    world.camera(0, CameraEvent::TornDown);
+    world.forget();
+    world.at(71.9);
+    world.expect_of("sub0", &[]);
+    world.at(72.0);
+    world.expect_of("sub0", &["72.0 sub0 Connect { transport: Tcp, attempt: 1, why: MainAway }"]);
+}

@@ -203,7 +203,9 @@ impl World {
             });
         }
         let cam = &self.cameras[camera];
-        let bright = cam.bright.map_or(Truth::Open, Truth::Over);
+        // Footage in the times of before the clock was set is not seen as new.
+        let seen = |since: At| since.max(self.judge.anchored.unwrap_or(since));
+        let bright = cam.bright.map_or(Truth::Open, |since| Truth::Over(seen(since)));
         let (recorded, since) = self.judge.recorded[camera];
         // Steps of storing are 20 s apart: what is bright was so by the core's eyes after the next one.
         self.judge_alarm(&lost, bright, secs(0), secs(30 + 25));

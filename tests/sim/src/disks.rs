@@ -231,13 +231,14 @@ impl World {
         }
         self.closes_segments(place);
         let it = &mut self.places[place];
+        let was_ready = it.is_ready();
         let anew = matches!(fault, Fault::Foreign | Fault::Duplicate | Fault::Copied);
         let out = it.out != Out::No;
         it.end(at, anew && it.kind == VolumeKind::Disk);
         if out && it.kind == VolumeKind::Path {
             it.goes_out(at);
         }
-        it.fails_with(fault, at);
+        it.fails_with(fault, was_ready, at);
         self.tell_of_place(place, VolumeEvent::Faulted(fault));
     }
 

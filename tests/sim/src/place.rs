@@ -206,12 +206,13 @@ impl Place {
         matches!(self.writer, Writer::Ready { .. } | Writer::Closing)
     }
 
-    /// The core is told of this fault.
-    pub fn fails_with(&mut self, fault: Fault, at: At) {
+    /// The core is told of this fault. `was_ready`: of one that had taken footage, or could have.
+    pub fn fails_with(&mut self, fault: Fault, was_ready: bool, at: At) {
         // What the rings held by then is not stored either.
         self.causes.of(Cause::Volume(fault)).begin(earlier(at, secs(30)));
         if self.out == Out::No && !self.known_unmounted {
-            let since = self.trouble.filter(|(before, _)| *before == fault).map_or(at, |(_, since)| since);
+            let same = self.trouble.filter(|(before, _)| *before == fault && !was_ready);
+            let since = same.map_or(at, |(_, since)| since);
             self.trouble = Some((fault, since));
         } else {
             self.doubt = Some(at);

@@ -462,8 +462,11 @@ impl World {
             self.agenda.at(at + secs(1), Item::Later(Pick::Plug(place as u8, false)));
             self.agenda.at(at + secs(130), Item::Later(Pick::Use(place as u8)));
         }
-        if self.power == Power::Off {
-            self.agenda.at(at + secs(2), Item::Boot);
+        match self.power {
+            Power::Off => self.agenda.at(at + secs(2), Item::Boot),
+            // It has 17 s for that.
+            Power::Stopping(_) => self.agenda.at(at + secs(20), Item::Boot),
+            Power::Running(_) => {}
         }
         self.agenda.at(at + secs(20), Item::TimeSource);
     }
