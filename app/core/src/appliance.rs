@@ -482,12 +482,11 @@ impl Appliance {
             let able = target.is_some_and(|target| target.is_ready() && target.hindrance(now.mono).is_none());
             self.able = if able { self.able.or(Some(now.mono)) } else { None };
             self.touch_dependents();
-            let routed = self.recording.target().is_some();
             let members = self.network.members();
             for (place, camera) in self.cameras.iter().enumerate() {
                 if self.attention.is_touched(place) {
                     self.recording.follow(now.mono, (place, camera), &self.volumes);
-                    self.watch.camera(now, (place, camera), (routed, members), &mut self.alarms);
+                    self.watch.camera(now, (place, camera), members, &mut self.alarms);
                 }
             }
             self.watch.network(now, &self.network, &mut self.alarms);

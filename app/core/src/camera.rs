@@ -291,10 +291,10 @@ impl Camera {
         }
     }
 
-    /// What the alarms are to know. `routed`: a volume takes its footage.
-    pub(crate) fn condition(&self, routed: bool) -> Condition {
+    /// What the alarms are to know.
+    pub(crate) fn condition(&self) -> Condition {
         let up = self.link(self.recorded).is_some_and(Link::is_up);
-        if self.life != Life::Running || (up && self.gives(routed)) {
+        if self.life != Life::Running || (up && self.gives()) {
             return match (self.life, self.recorded) {
                 (Life::Running, Stream::Fallback) => Condition::OnFallback(self.main_failure()),
                 (Life::Running | Life::New | Life::Stopping, Stream::Main)
@@ -339,9 +339,10 @@ impl Camera {
         }
     }
 
-    /// Whether its recorded stream, which is up, gives footage: it becomes durable, or would.
-    const fn gives(&self, routed: bool) -> bool {
-        self.progress.is_some() || (self.absence.is_none() && !routed)
+    /// Whether its recorded stream, which is up, gives footage: it becomes durable, or would if its volume took it. A camera
+    /// whose volume is slow is not lost.
+    const fn gives(&self) -> bool {
+        self.progress.is_some() || self.absence.is_none()
     }
 
     fn main_failure(&self) -> Option<Failure> {

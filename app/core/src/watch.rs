@@ -71,16 +71,16 @@ impl Watch {
         }
     }
 
-    /// Looks at the camera at this place. `routed`: a volume takes its footage; `members`: those whose loss is the network's.
+    /// Looks at the camera at this place. `members`: those whose loss is the network's.
     pub(crate) fn camera(
         &mut self,
         now: Now,
         (place, camera): (usize, &Camera),
-        (routed, members): (bool, CameraSet),
+        members: CameraSet,
         alarms: &mut Alarms,
     ) {
         let (Ok(index), Some(shown)) = (u8::try_from(place), self.cameras.get_mut(place)) else { return };
-        let condition = match camera.condition(routed) {
+        let condition = match camera.condition() {
             Condition::Lost(_) | Condition::OnFallback(_) if members.holds(place) => Condition::Well,
             condition => condition,
         };

@@ -176,6 +176,19 @@ fn a_reserve_is_judged_by_hangs_alone() {
 }
 
 #[test]
+fn a_camera_whose_volume_is_slow_is_not_lost() {
+    let mut world = World::recording();
+    for second in 3..=100u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+        world.load(0, f64::from(second % 25), 80);
+    }
+    let lines = world.lines();
+    let alarms: Vec<_> = lines.iter().filter(|line| line.contains("alarm")).collect();
+    assert!(alarms.len() == 1 && alarms[0].contains("VolumeSlow"), "{alarms:?}");
+}
+
+#[test]
 fn what_a_ring_drops_while_its_volume_is_slow_is_the_volume_s() {
     let mut world = World::recording_on(ALONE);
     figures(&mut world, &[(0.9, 60), (0.9, 70), (0.9, 80), (0.9, 99)]);
