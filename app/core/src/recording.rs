@@ -288,8 +288,11 @@ impl Recording {
                     account.tell_again();
                 }
                 let elsewhere = books.delivering.is_some_and(|delivering| delivering.0 != index);
+                let stays = account.standing() == Some(Cause::OnAnotherVolume);
                 let (since, cause) = match (absence, volume.cause()) {
-                    _ if elsewhere => (now, Some(Cause::OnAnotherVolume)),
+                    // A camera that is away for a while takes no place in the account of a volume that it is not recorded to; one
+                    // that is away when that account begins gives nothing to any.
+                    _ if elsewhere && (stays || absence.is_none()) => (now, Some(Cause::OnAnotherVolume)),
                     (Some(absence), _) => (absence.since, Some(absence.cause)),
                     (None, cause) => (now, cause),
                 };
