@@ -192,10 +192,15 @@ impl Account {
     /// A ring dropped footage from `since` on. A lasting cause that was known by then is why; one that came later is only if it
     /// is the volume's, which takes nothing out of the ring. A camera that gives nothing any more fills none.
     pub(crate) fn dropped(&mut self, since: Mono, cause: Cause) {
-        match self.standing {
-            Some(_) if self.stands <= since => {}
-            Some(standing @ (Cause::Volume(_) | Cause::Ejected)) => self.note(since, standing),
-            Some(_) | None => self.note(since, cause),
+        let before = self.points.iter().rev().find(|point| !point.is_after(since)).map(|point| point.cause);
+        match (self.standing, before) {
+            (Some(_), _) if self.stands <= since => {}
+            // One fault of the volume came after another.
+            (Some(Cause::Volume(_) | Cause::Ejected), Some(Cause::Volume(_) | Cause::Ejected)) => {}
+            (Some(standing @ (Cause::Volume(_) | Cause::Ejected)), Some(_) | None) => {
+                self.note(since, standing)
+            }
+            (Some(_) | None, _) => self.note(since, cause),
         }
     }
 
