@@ -74,7 +74,7 @@ impl Fault {
             }
             Fault::At(method, answer) => script(Script::at(method, answer)),
             Fault::Nonsense => script(Script::at("", Answer::Nonsense)),
-            Fault::Bye => (rules, Some(Command::Bye)),
+            Fault::Bye => (Rules { goodbye: true, ..rules }, Some(Command::Bye)),
         }
     }
 }

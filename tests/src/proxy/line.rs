@@ -187,7 +187,7 @@ impl Line {
 
     /// An RTCP BYE in the camera's name on the first track, and silence behind it. False if no RTP has come yet.
     pub fn bye(&mut self, rules: &Rules) -> bool {
-        let Some(source) = self.source else { return false };
+        let Some(source) = self.source.filter(|_| !self.mute) else { return false };
         // An empty receiver report first: a BYE alone is no valid compound packet (RFC 3550, section 6.1).
         let report = [0x80, 201, 0, 1];
         let bye = [0x81, 203, 0, 1];
@@ -199,6 +199,9 @@ impl Line {
 
     fn down(&mut self, unit: Unit, rules: &Rules, dice: &mut Dice) {
         if self.mute || rules.lost_down {
+            return;
+        }
+        if rules.goodbye && self.bye(rules) {
             return;
         }
         let bytes = match unit {

@@ -44,6 +44,8 @@ pub struct Rules {
     pub lost_per_mille: u32,
     /// Each connection ends after so many bytes towards the client.
     pub cut_after: Option<u64>,
+    /// The camera says goodbye (RTCP BYE) as soon as it has sent anything, and sends no more.
+    pub goodbye: bool,
     /// What is answered in the camera's place.
     pub script: Script,
 }
