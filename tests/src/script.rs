@@ -27,9 +27,9 @@ pub enum Answer {
 /// A challenge: a client with a password tries it.
 pub const CHALLENGE: &str = "WWW-Authenticate: Basic realm=\"camera\"\r\n";
 
-/// A session description without video.
+/// A session description without video. What it calls sound is the first track of a virtual camera.
 pub const SOUND_ALONE: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=audio 0 RTP/AVP 8\r\n\
-     a=rtpmap:8 PCMA/8000\r\na=control:track1\r\n";
+     a=rtpmap:8 PCMA/8000\r\na=control:stream=0\r\n";
 
 /// One whose video nobody knows.
 pub const UNKNOWN_CODEC: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n\

@@ -3,3 +3,5 @@
 mod failures;
 mod fallback;
 mod many;
+mod odd;
+mod trouble;
