@@ -2,3 +2,5 @@
 
 mod failures;
 mod fallback;
+mod odd;
+mod trouble;
