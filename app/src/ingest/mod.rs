@@ -12,6 +12,7 @@ mod codecs;
 mod failure;
 mod figures;
 mod keep_alive;
+mod payload;
 mod shared;
 mod signs;
 mod soundness;

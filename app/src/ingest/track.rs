@@ -11,7 +11,7 @@ use holdfast_core::time::Mono;
 use super::codecs::{Codec, FLAC_BLOCK, track_config};
 use super::soundness::is_sound;
 use super::timeline::nanos;
-use super::{BuildError, Shared};
+use super::{BuildError, Shared, payload};
 use crate::mp4::TrackConfig;
 use crate::ring::{AccessUnit, Data, TrackKind};
 
@@ -31,6 +31,9 @@ fn to_access_units(codec: &Codec) -> Result<Vec<gst::Element>, glib::BoolError> 
             element.set_property("blocksize", FLAC_BLOCK as u32);
         }
         chain.push(element);
+    }
+    if let Some(depayloader) = chain.first() {
+        payload::guard(depayloader);
     }
     Ok(chain)
 }
