@@ -11,6 +11,7 @@ mod buffering;
 mod codecs;
 mod failure;
 mod figures;
+mod formats;
 mod keep_alive;
 mod payload;
 mod shared;

@@ -113,6 +113,9 @@ impl Intake {
         let data = Data::new(bytes);
         let unit = AccessUnit { track: self.kind, pts: arrival, duration, keyframe, config, data };
         self.shared.figures.came(self.kind, arrival, keyframe, whole);
+        if self.kind == TrackKind::Video && keyframe {
+            self.shared.keyframe();
+        }
         self.waiting.push(Waiting { unit, raw, arrival });
         self.place(raw, arrival);
     }
