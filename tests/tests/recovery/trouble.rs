@@ -84,8 +84,7 @@ fn rows() -> [Row; 13] {
     ]
 }
 
-#[test]
-fn trouble_in_a_stream_is_told_and_costs_neither_files_nor_their_times() {
+pub fn trouble_in_a_stream_is_told_and_costs_neither_files_nor_their_times() {
     let stage = Stage::new().unwrap();
     let start = |(tag, row): (u32, &Row)| {
         let options = CameraOptions::new(row.id, tag, ClipSpec::small(VideoCodec::H264));
