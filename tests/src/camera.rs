@@ -14,9 +14,11 @@
 
 use crate::clip::{Clip, ClipSpec};
 use crate::feeder::{self, Fate, Feed, Shared, State};
-use crate::server::{MOUNT, MediaCaps, Server};
+use crate::server::{MOUNT, MediaCaps, SUB_MOUNT, Server};
 use crate::sound::{SoundCodec, Tone};
 use crate::{LabError, lock};
+use gstreamer as gst;
+use gstreamer::prelude::*;
 use std::sync::{Arc, MutexGuard};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -100,6 +102,10 @@ pub struct CameraOptions {
     pub(crate) parameter_sets: ParameterSets,
     pub(crate) metadata: bool,
     pub(crate) port: u16,
+    pub(crate) mount: &'static str,
+    pub(crate) rtp_begin: Option<u32>,
+    pub(crate) tls: bool,
+    sub: Option<(ClipSpec, u32)>,
 }
 
 impl CameraOptions {
@@ -116,6 +122,10 @@ impl CameraOptions {
             parameter_sets: ParameterSets::EveryKeyframe,
             metadata: false,
             port: 0,
+            mount: MOUNT,
+            rtp_begin: None,
+            tls: false,
+            sub: None,
         }
     }
 
@@ -154,6 +164,22 @@ impl CameraOptions {
         CameraOptions { metadata: true, ..self }
     }
 
+    /// Over TLS, with a certificate that nobody has reason to trust.
+    pub fn tls(self) -> Self {
+        CameraOptions { tls: true, ..self }
+    }
+
+    /// With RTP timestamps of the picture that wrap around so long after a client's stream began.
+    pub fn rtp_wraps_after(self, time: Duration) -> Self {
+        let ticks = u32::try_from(time.as_millis() * 90).unwrap_or(u32::MAX);
+        CameraOptions { rtp_begin: Some(u32::MAX - ticks), ..self }
+    }
+
+    /// With a second stream of this picture, whose marks carry this tag. It has a port, frame numbers and faults of its own.
+    pub fn sub(self, video: ClipSpec, tag: u32) -> Self {
+        CameraOptions { sub: Some((video, tag)), ..self }
+    }
+
     /// On this TCP port.
     pub fn port(self, port: u16) -> Self {
         CameraOptions { port, ..self }
@@ -167,12 +193,18 @@ pub struct VirtualCamera {
     shared: Arc<Shared>,
     server: Server,
     feeder: Option<JoinHandle<()>>,
+    sub: Option<Box<VirtualCamera>>,
 }
 
 impl VirtualCamera {
     /// Starts filming and listening. Encodes the clip first if no cache has it: that can take seconds.
     pub fn start(options: CameraOptions) -> Result<VirtualCamera, LabError> {
         crate::init()?;
+        let second = options.sub.map(|(video, tag)| {
+            let sub = CameraOptions { mount: SUB_MOUNT, ..CameraOptions::new(&options.name, tag, video) };
+            VirtualCamera::start(sub.auth(options.auth.clone())).map(Box::new)
+        });
+        let sub = second.transpose()?;
         let clip = Clip::get(options.video)?;
         let tone = match options.sound {
             Sound::Sends(codec) => Some(Tone::get(codec)?),
@@ -187,7 +219,7 @@ impl VirtualCamera {
             doing: format!("starting the feeder of {}", options.name),
             source,
         })?;
-        Ok(VirtualCamera { options, shared, server, feeder: Some(feeder) })
+        Ok(VirtualCamera { options, shared, server, feeder: Some(feeder), sub })
     }
 
     /// Its name.
@@ -217,7 +249,13 @@ impl VirtualCamera {
 
     /// Where to connect, without user and password.
     pub fn url(&self) -> String {
-        format!("rtsp://127.0.0.1:{}{MOUNT}", self.server.port())
+        let scheme = if self.options.tls { "rtsps" } else { "rtsp" };
+        format!("{scheme}://127.0.0.1:{}{}", self.server.port(), self.options.mount)
+    }
+
+    /// Its second stream, which fails and recovers by itself.
+    pub fn sub(&self) -> Option<&VirtualCamera> {
+        self.sub.as_deref()
     }
 
     /// The camera is gone: its port refuses connections, those that were open are closed.
@@ -255,6 +293,31 @@ impl VirtualCamera {
         Ok(())
     }
 
+    /// From now on each GOP shows this picture and the former one in turn; `None`: what it shows then, it keeps.
+    ///
+    /// # Errors
+    /// As [`Self::change_video`].
+    pub fn flap_video(&self, other: Option<ClipSpec>) -> Result<(), LabError> {
+        let Some(other) = other else {
+            self.state().flapping = None;
+            return Ok(());
+        };
+        self.change_video(other)?;
+        let clips = [Clip::get(other)?, Clip::get(self.options.video)?];
+        self.state().flapping = Some(clips);
+        Ok(())
+    }
+
+    /// Keyframes are left out, all else comes.
+    pub fn drop_keyframes(&self, dropped: bool) {
+        self.state().keyframes_dropped = dropped;
+    }
+
+    /// No picture comes, sound goes on.
+    pub fn go_blind(&self, blind: bool) {
+        self.state().blind = blind;
+    }
+
     /// The sound track goes silent (no packets), the picture goes on.
     pub fn silence_sound(&self, silenced: bool) {
         self.state().silenced = silenced;
@@ -263,6 +326,18 @@ impl VirtualCamera {
     /// Overwrites bytes in this many of each thousand frames; their marks stay readable.
     pub fn garble(&self, per_mille: u32) {
         self.state().garbled_per_mille = per_mille;
+    }
+
+    /// The same, and their NAL units' headers are wrong too.
+    pub fn garble_headers(&self, per_mille: u32) {
+        let mut state = self.state();
+        (state.garbled_per_mille, state.headers_garbled) = (per_mille, per_mille > 0);
+    }
+
+    /// Loses the last RTP packet of this many of each thousand frames. Its mark comes all the
+    /// same, in a packet of its own, and a client takes the next frame for more of this one.
+    pub fn lose_packets(&self, per_mille: u32) {
+        self.state().torn_per_mille = per_mille;
     }
 
     /// Leaves out the next `count` frames.
@@ -279,6 +354,18 @@ impl VirtualCamera {
     /// All timestamps jump by this much, in nanoseconds, now and for good.
     pub fn shift_timestamps(&self, nanos: i64) {
         self.state().timestamp_shift += nanos;
+    }
+
+    /// The camera's clock runs by so many millionths too fast (too slowly, if negative) from now on.
+    pub fn drift(&self, millionths: i64) {
+        let now = gst::SystemClock::obtain().time().nseconds();
+        let mut state = self.state();
+        // What it has gained so far stays gained.
+        let (before, since) = state.drift;
+        let run = i64::try_from(now.saturating_sub(since)).unwrap_or(i64::MAX);
+        let gained = i128::from(run) * i128::from(before) / 1_000_000;
+        state.timestamp_shift += i64::try_from(gained).unwrap_or(0);
+        state.drift = (millionths, now);
     }
 
     /// Every frame from now on carries the same timestamp, until unfrozen.

@@ -32,6 +32,8 @@ pub enum Fate {
     Stalled,
     /// Left out by command.
     Dropped,
+    /// Sent, but one of its RTP packets was lost on the way.
+    Torn,
 }
 
 impl Fate {
@@ -39,7 +41,7 @@ impl Fate {
     pub fn owed(self) -> bool {
         match self {
             Fate::Sent => true,
-            Fate::Garbled | Fate::Unwatched | Fate::Stalled | Fate::Dropped => false,
+            Fate::Garbled | Fate::Unwatched | Fate::Stalled | Fate::Dropped | Fate::Torn => false,
         }
     }
 }
@@ -72,6 +74,8 @@ pub(crate) struct Outlet {
     pub metadata: Option<gst_app::AppSrc>,
     /// Whether the first frame has gone out.
     pub begun: bool,
+    /// Running times of frames that are to lose a packet behind the payloader.
+    pub torn: Arc<Mutex<HashSet<u64>>>,
 }
 
 /// What a camera is told to do wrong, and what it has done so far.
@@ -85,6 +89,18 @@ pub(crate) struct State {
     pub stalled: bool,
     pub silenced: bool,
     pub frames_to_drop: u64,
+    /// No picture is sent, sound goes on.
+    pub blind: bool,
+    /// Keyframes are left out.
+    pub keyframes_dropped: bool,
+    /// At each keyframe the picture is taken from the other one of the two.
+    pub flapping: Option<[Arc<Clip>; 2]>,
+    /// Of each thousand frames so many lose an RTP packet.
+    pub torn_per_mille: u32,
+    /// Whether damage hits the first bytes of NAL units too.
+    pub headers_garbled: bool,
+    /// The camera's clock runs so many millionths too fast, since that clock time.
+    pub drift: (i64, u64),
     /// Of each thousand frames so many are damaged.
     pub garbled_per_mille: u32,
     /// Frames leave only at multiples of this; zero for at once.
@@ -215,10 +231,15 @@ impl Feeder {
         if self.at == self.clip.frames.len() {
             (self.at, self.base) = (0, self.number);
         }
-        if self.clip.frames[self.at].keyframe
-            && let Some(clip) = state.next_clip.take()
-        {
-            (self.clip, self.at, self.base) = (clip, 0, self.number);
+        if self.clip.frames[self.at].keyframe {
+            let next = state.next_clip.take().or_else(|| {
+                let clips = state.flapping.as_mut()?;
+                clips.swap(0, 1);
+                Some(clips[0].clone())
+            });
+            if let Some(clip) = next {
+                (self.clip, self.at, self.base) = (clip, 0, self.number);
+            }
         }
         let clip = self.clip.clone();
         let frame = &clip.frames[self.at];
@@ -229,20 +250,28 @@ impl Feeder {
         } else {
             self.frozen_at = None;
         }
-        let garble = self.random() % 1000 < u64::from(state.garbled_per_mille);
+        let time = drifted(state, time);
+        let damage = Damage {
+            garbled: self.random() % 1000 < u64::from(state.garbled_per_mille),
+            headers: state.headers_garbled,
+            torn: self.random() % 1000 < u64::from(state.torn_per_mille),
+        };
         let wall = wall_micros();
-        let fate = if state.stalled {
+        let fate = if state.stalled || state.blind {
             Fate::Stalled
+        } else if frame.keyframe && state.keyframes_dropped {
+            Fate::Dropped
         } else if state.frames_to_drop > 0 {
             state.frames_to_drop -= 1;
             Fate::Dropped
         } else {
             let mark = Mark { camera: self.feed.tag, number: self.number, wall_micros: wall };
-            self.hand_over(&mut state.outlets, &clip, frame, mark, time, garble);
-            match (state.watchers.is_empty(), garble) {
-                (true, _) => Fate::Unwatched,
-                (false, true) => Fate::Garbled,
-                (false, false) => Fate::Sent,
+            self.hand_over(&mut state.outlets, &clip, frame, mark, time, damage);
+            match (state.watchers.is_empty(), damage.garbled, damage.torn) {
+                (true, _, _) => Fate::Unwatched,
+                (false, true, _) => Fate::Garbled,
+                (false, false, true) => Fate::Torn,
+                (false, false, false) => Fate::Sent,
             }
         };
         let number = self.number;
@@ -258,10 +287,11 @@ impl Feeder {
         frame: &ClipFrame,
         mark: Mark,
         time: u64,
-        garble: bool,
+        damage: Damage,
     ) {
         let mark = clip.spec.codec.nal().map(|codec| gst::Memory::from_slice(mark.to_annex_b(codec)));
-        let tail = if garble { self.garbled(&frame.tail) } else { frame.tail.clone() };
+        let tail =
+            if damage.garbled { self.garbled(&frame.tail, damage.headers) } else { frame.tail.clone() };
         for outlet in outlets {
             let Some(pts) = running_time(&outlet.video, time) else { continue };
             let mut buffer = gst::Buffer::new();
@@ -284,6 +314,9 @@ impl Feeder {
                 content.append_memory(mark.clone());
             }
             content.append_memory(tail.clone());
+            if damage.torn {
+                lock(&outlet.torn).insert(pts.nseconds());
+            }
             // Refused only while the media is being taken down: then nobody is there to miss the frame.
             if outlet.video.push_buffer(buffer).is_ok() {
                 outlet.begun = true;
@@ -293,7 +326,7 @@ impl Feeder {
 
     fn send_sound(&mut self, state: &mut State) {
         let Some(tone) = self.feed.tone.clone() else { return };
-        let time = self.packet_time(&tone);
+        let time = drifted(state, self.packet_time(&tone));
         let packet = &tone.packets[(self.packet % tone.packets.len() as u64) as usize];
         self.packet += 1;
         if state.stalled || state.silenced {
@@ -323,9 +356,14 @@ impl Feeder {
         }
     }
 
-    /// A copy with one byte in fifty overwritten, the first ones (start code, slice header) left alone.
-    fn garbled(&mut self, memory: &gst::Memory) -> gst::Memory {
+    /// A copy with one byte in fifty overwritten. The first ones are left alone, or made a NAL unit that cannot be: the
+    /// bit that is always zero is set (H.264 7.4.1, H.265 7.4.2.2).
+    fn garbled(&mut self, memory: &gst::Memory, headers: bool) -> gst::Memory {
         let mut bytes = memory.map_readable().map(|map| map.to_vec()).unwrap_or_default();
+        let header = bytes.windows(3).position(|window| window == [0, 0, 1]).map(|start| start + 3);
+        if let Some(byte) = header.filter(|_| headers).and_then(|at| bytes.get_mut(at)) {
+            *byte |= 0x80;
+        }
         for _ in 0..bytes.len() / 50 {
             let at = 16 + self.random() as usize % bytes.len();
             let value = self.random() as u8;
@@ -343,6 +381,23 @@ impl Feeder {
         self.random ^= self.random << 17;
         self.random
     }
+}
+
+/// What is to be done to one frame.
+#[derive(Clone, Copy, Debug)]
+struct Damage {
+    garbled: bool,
+    headers: bool,
+    torn: bool,
+}
+
+/// A clock time as the camera's own clock, which may be too fast or too slow, has it. (That it is also shifted shows in
+/// the packets alone.)
+fn drifted(state: &State, time: u64) -> u64 {
+    let (millionths, since) = state.drift;
+    let run = i64::try_from(time.saturating_sub(since)).unwrap_or(i64::MAX);
+    let ahead = i128::from(run) * i128::from(millionths) / 1_000_000;
+    time.saturating_add_signed(i64::try_from(ahead).unwrap_or(0))
 }
 
 /// The dynamic RTP payload type of the metadata track.

@@ -14,6 +14,8 @@
 //! | [`lives`] | what each kill of the recorder cost, and whether the ledger says so |
 //! | [`loops`] | disks made of files, and a world of its own for who plays with them |
 //! | [`nal`] | NAL units, and the mark |
+//! | [`proxy`] | what the network does between a recorder and a camera |
+//! | [`script`] | what is answered in a camera's place |
 //! | [`read`], [`boxes`] | what recorded files hold, read independently of the recorder |
 //! | [`tap`] | an RTSP client that reads marks as they come |
 //! | [`recorder`] | the program under test as a child process |
@@ -58,6 +60,7 @@ pub mod read;
 pub mod recorder;
 pub mod report;
 pub mod scene;
+pub mod script;
 pub mod server;
 pub mod sound;
 pub mod stage;

@@ -70,7 +70,7 @@ impl CameraEntry {
             login,
             transport: Transport::Auto,
             audio: true,
-            fallback: None,
+            fallback: camera.sub().map(VirtualCamera::url),
         }
     }
 

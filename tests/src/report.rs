@@ -206,7 +206,7 @@ fn micros(value: &Value) -> Option<i64> {
 }
 
 /// A moment as `holdfast` writes it in JSON, in microseconds of UTC.
-pub(crate) fn moment(value: &Value) -> Option<i64> {
+pub fn moment(value: &Value) -> Option<i64> {
     let at = OffsetDateTime::parse(value.as_str()?, &Rfc3339).ok()?;
     i64::try_from(at.unix_timestamp_nanos() / 1000).ok()
 }

@@ -14,13 +14,18 @@ use gstreamer_app as gst_app;
 use gstreamer_rtsp_server as rtsp;
 use rtsp::gst_rtsp::{RTSPAuthMethod, RTSPLowerTrans};
 use rtsp::prelude::*;
+use std::collections::HashSet;
+use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The path that every virtual camera serves.
 pub const MOUNT: &str = "/main";
+
+/// The path of its second stream.
+pub const SUB_MOUNT: &str = "/sub";
 
 /// The role that an authenticated client has.
 const ROLE: &str = "viewer";
@@ -57,9 +62,9 @@ impl Server {
         threads.set_max_threads(0);
         server.set_thread_pool(Some(&threads));
         let mounts = rtsp::RTSPMountPoints::new();
-        mounts.add_factory(MOUNT, factory(options, caps, shared.clone()));
+        mounts.add_factory(options.mount, factory(options, caps, shared.clone()));
         server.set_mount_points(Some(&mounts));
-        if let Some(auth) = authentication(&options.auth) {
+        if let Some(auth) = authentication(options)? {
             server.set_auth(Some(&auth));
         }
         count_watchers(&server, &shared);
@@ -208,7 +213,34 @@ fn outlet(media: &rtsp::RTSPMedia, id: u64, caps: &MediaCaps, declared_only: boo
             gst::event::Gap::builder(gst::ClockTime::ZERO).duration(gst::ClockTime::SECOND).build(),
         );
     }
-    Some(Outlet { id, video, sound, metadata: source("metadata_in"), begun: false })
+    let torn = Arc::default();
+    lose_packets(&bin, &torn)?;
+    Some(Outlet { id, video, sound, metadata: source("metadata_in"), begun: false, torn })
+}
+
+/// Takes the last RTP packet, which carries the marker, out of each frame of these running times.
+fn lose_packets(bin: &gst::Bin, torn: &Arc<Mutex<HashSet<u64>>>) -> Option<()> {
+    let torn = torn.clone();
+    let is_lost = move |packet: &gst::BufferRef| {
+        let mut head = [0; 2];
+        let marked = packet.copy_to_slice(0, &mut head).is_ok() && head[1] & 0x80 != 0;
+        marked && packet.pts().is_some_and(|pts| lock(&torn).remove(&pts.nseconds()))
+    };
+    let pad = bin.by_name("pay0")?.static_pad("src")?;
+    pad.add_probe(gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST, move |_, info| match &mut info
+        .data
+    {
+        Some(gst::PadProbeData::Buffer(buffer)) if is_lost(buffer) => gst::PadProbeReturn::Drop,
+        Some(gst::PadProbeData::BufferList(list)) => {
+            let last = list.len().saturating_sub(1);
+            if list.get(last).is_some_and(&is_lost) {
+                list.make_mut().remove(last..=last);
+            }
+            gst::PadProbeReturn::Ok
+        }
+        _ => gst::PadProbeReturn::Ok,
+    })
+    .map(|_| ())
 }
 
 /// Adds the camera's shift to the stamps of a track's packets. In the packets alone: the server sends by the time of
@@ -254,6 +286,7 @@ fn launch_line(options: &CameraOptions) -> String {
     let source =
         "is-live=true format=time do-timestamp=false block=false max-bytes=16777216 leaky-type=downstream";
     let interval = options.parameter_sets.interval();
+    let offset = options.rtp_begin.map_or_else(String::new, |begin| format!(" timestamp-offset={begin}"));
     let video = match options.video.codec {
         VideoCodec::H264 => {
             format!("rtph264pay name=pay0 pt=96 config-interval={interval} aggregate-mode=none")
@@ -263,7 +296,7 @@ fn launch_line(options: &CameraOptions) -> String {
         }
         VideoCodec::Jpeg => "rtpjpegpay name=pay0 pt=26".to_owned(),
     };
-    let mut line = format!("( appsrc name=video_in {source} ! {video}");
+    let mut line = format!("( appsrc name=video_in {source} ! {video}{offset}");
     // Sound that pauses leaves out the time of the pause: RTP's clock runs on, as it does in real cameras.
     let pcma = "rtppcmapay name=pay1 pt=8 perfect-rtptime=false";
     let sound = match options.sound {
@@ -290,11 +323,16 @@ fn launch_line(options: &CameraOptions) -> String {
     line
 }
 
-fn authentication(auth: &Auth) -> Option<rtsp::RTSPAuth> {
+fn authentication(options: &CameraOptions) -> Result<Option<rtsp::RTSPAuth>, LabError> {
     let token = || rtsp::RTSPToken::builder().field("media.factory.role", ROLE).build();
     let server = rtsp::RTSPAuth::new();
-    match auth {
-        Auth::None => return None,
+    if options.tls {
+        server.set_tls_certificate(Some(&self_signed()?));
+        server.set_default_token(Some(&mut token()));
+    }
+    match &options.auth {
+        Auth::None if !options.tls => return Ok(None),
+        Auth::None => {}
         Auth::Basic { user, password } => {
             server.set_supported_methods(RTSPAuthMethod::Basic);
             server.add_basic(&rtsp::RTSPAuth::make_basic(user, password), &token());
@@ -304,7 +342,34 @@ fn authentication(auth: &Auth) -> Option<rtsp::RTSPAuth> {
             server.add_digest(user, password, &token());
         }
     }
-    Some(server)
+    Ok(Some(server))
+}
+
+/// A certificate that nobody has reason to trust, made now.
+fn self_signed() -> Result<rtsp::gio::TlsCertificate, LabError> {
+    let program = || "openssl".to_owned();
+    let arguments = [
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        "-",
+    ];
+    let made = Command::new("openssl").args(arguments).output();
+    let made = made.map_err(|source| LabError::Io { doing: "starting openssl".to_owned(), source })?;
+    if !made.status.success() {
+        let problem = String::from_utf8_lossy(&made.stderr).into_owned();
+        return Err(LabError::Child { program: program(), problem });
+    }
+    let pem = String::from_utf8_lossy(&made.stdout);
+    rtsp::gio::TlsCertificate::from_pem(&pem)
+        .map_err(|error| LabError::Child { program: program(), problem: error.to_string() })
 }
 
 /// Keeps the set of clients that have been answered PLAY.

@@ -67,7 +67,7 @@ fn each_fault_is_what_it_says_on_open_and_on_new_connections() {
         (
             status,
             Err(ErrorKind::UnexpectedEof),
-            Some(told("RTSP/1.0 453 So it is\r\nCSeq: 1\r\nX-A: b\r\n\r\n")),
+            Some(told("RTSP/1.0 453 Not Enough Bandwidth\r\nCSeq: 1\r\nX-A: b\r\n\r\n")),
         ),
         (Fault::Nonsense, Err(ErrorKind::UnexpectedEof), Some(told("220 mail.example ESMTP\r\n\r\n"))),
     ];

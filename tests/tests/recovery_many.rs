@@ -10,7 +10,7 @@ use holdfast_tests::proxy::{Fault, Proxy};
 use holdfast_tests::recorder::{CameraEntry, Recorder};
 use holdfast_tests::stage::{PATIENCE, Stage};
 use holdfast_tests::watch::Status;
-use holdfast_tests::{wait_until, wall_micros};
+use holdfast_tests::{report, wait_until, wall_micros};
 use std::time::{Duration, Instant};
 
 const CAMERAS: u32 = 16;
@@ -34,12 +34,21 @@ fn scene(stage: &Stage) -> (Vec<VirtualCamera>, Vec<Proxy>, Recorder) {
     (cameras, proxies, recorder)
 }
 
-/// Most moments within any second.
-fn densest(mut moments: Vec<Instant>) -> usize {
-    moments.sort_unstable();
-    let within = |(place, from): (usize, &Instant)| {
-        moments[place..].iter().take_while(|at| at.duration_since(*from) < Duration::from_secs(1)).count()
-    };
+/// Within this, in microseconds, no more than four attempts are made. The core counts by the second; the other half is for
+/// a machine so busy that what was decided at its beginning is done late.
+const CROWD: i64 = 500_000;
+
+/// The recorder's attempts, in order: microseconds of UTC. What a proxy counts is more: a connection that fails is followed
+/// by one that finds out why (decision 0017).
+fn attempts(log: &str) -> Vec<i64> {
+    let lines = log.lines().filter(|line| line.contains(": connecting over "));
+    lines.filter_map(|line| report::moment(&line.split(' ').next()?.into())).collect()
+}
+
+/// Most of them in a crowd.
+fn densest(moments: &[i64]) -> usize {
+    let within =
+        |(place, from): (usize, &i64)| moments[place..].iter().take_while(|at| **at - from < CROWD).count();
     moments.iter().enumerate().map(within).max().unwrap_or(0)
 }
 
@@ -47,9 +56,6 @@ fn densest(mut moments: Vec<Instant>) -> usize {
 fn sixteen_cameras_that_are_lost_and_return_at_once_are_asked_four_at_a_time_then_faults_one_by_one() {
     let stage = Stage::new().unwrap();
     let (_cameras, proxies, recorder) = scene(&stage);
-    let attempts = |proxies: &[Proxy]| proxies.iter().flat_map(Proxy::attempts).collect::<Vec<_>>();
-    let at_start = densest(attempts(&proxies));
-
     proxies.iter().for_each(|proxy| proxy.set(Fault::Reset));
     let none_left = || proxies.iter().all(|proxy| proxy.open() == 0);
     assert!(wait_until(PATIENCE, none_left));
@@ -60,12 +66,15 @@ fn sixteen_cameras_that_are_lost_and_return_at_once_are_asked_four_at_a_time_the
     proxies.iter().for_each(|proxy| proxy.set(Fault::None));
     let back = Instant::now();
     Status::until_all_record(&stage, &recorder, Duration::from_secs(120)).unwrap();
-    let most = densest(attempts(&proxies));
+    let recovered = back.elapsed();
+    let moments = attempts(&recorder.log());
+    let (most, seen) = (densest(&moments), proxies.iter().map(|proxy| proxy.attempts().len()).sum::<usize>());
     println!(
-        "16 cameras: most attempts in a second: {at_start} at start, {most} in all; all record again {:.1?} after the fault's end",
-        back.elapsed()
+        "16 cameras: {} attempts, at most {most} in half a second, in {seen} connections; all record again {recovered:.1?} after the fault's end",
+        moments.len()
     );
-    assert!(most <= 4, "{most} attempts in one second");
+    assert!(most <= 4, "{most} attempts at once: {moments:?}");
+    assert!((16..=2 * moments.len()).contains(&seen), "{seen} connections of {} attempts", moments.len());
 
     faults(&stage, &recorder, &proxies);
     stage.stop(recorder).unwrap();

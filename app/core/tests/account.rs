@@ -555,6 +555,33 @@ fn what_a_ring_drops_from_before_its_volume_failed_is_the_volume_s() {
 }
 
 #[test]
+fn what_a_ring_drops_between_two_faults_of_a_volume_is_the_first_one_s() {
+    let mut world = World::recording();
+    for second in 3..=50u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+        match second {
+            5 => world.fault(0, Fault::Io),
+            20 => world.fault(0, Fault::ReadOnly),
+            40 => {
+                world.camera(0, CameraEvent::Dropped { span: span(6.0, 12.0), units: 100, bytes: 9 });
+            }
+            _ => {}
+        }
+    }
+    world.volume(0, VolumeEvent::Ready);
+    world.forget();
+    world.stored(22.0, 50.0);
+    world.expect_of(
+        "gap",
+        &[
+            "50.0 ledger0: cam0 gap 2.0..20.0 Volume(Io)",
+            "50.0 ledger0: cam0 gap 20.0..22.0 Volume(ReadOnly)",
+        ],
+    );
+}
+
+#[test]
 fn a_drop_from_before_a_failure_keeps_its_own_cause() {
     let mut world = World::recording();
     for second in 3..=30u32 {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use holdfast_core::event::{CameraEvent, StreamFigures};
 use holdfast_core::time::Mono;
 
+use super::formats::Judgement;
 use super::timeline::Tally;
 use crate::ring::TrackKind;
 
@@ -58,9 +59,15 @@ impl Figures {
         }
     }
 
-    /// What a video decoder must know is another thing than before.
-    pub(super) fn format_changed(&self) {
-        self.formats.fetch_add(1, Ordering::Relaxed);
+    /// Video units so far.
+    pub(super) fn units(&self) -> u64 {
+        self.units.load(Ordering::Relaxed)
+    }
+
+    /// What became certain of the video's formats.
+    pub(super) fn judged(&self, judgement: Judgement) {
+        self.formats.fetch_add(judgement.changes, Ordering::Relaxed);
+        self.damaged.fetch_add(judgement.damaged, Ordering::Relaxed);
     }
 
     /// What the timeline counted.

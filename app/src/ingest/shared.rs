@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::figures::Figures;
+use super::formats::Formats;
 use super::timeline::Timeline;
 use crate::mp4::TrackConfig;
 use crate::ring::{AccessUnit, Feed, TrackKind};
@@ -15,7 +16,7 @@ pub(super) struct Shared {
     pub figures: Arc<Figures>,
     timeline: Arc<Mutex<Timeline>>,
     /// What the video's decoder must know: it outlives the elements that told it.
-    video: Arc<Mutex<Option<Arc<TrackConfig>>>>,
+    video: Arc<Mutex<Formats>>,
 }
 
 impl Shared {
@@ -44,21 +45,31 @@ impl Shared {
         self.feed.end();
     }
 
-    /// A track's elements know what its decoder must know: the same `Arc` as before, if it is the same. A change of the
-    /// video's is counted.
+    /// A track's elements know what its decoder must know: the same `Arc` as before, if it is the same. Changes of the
+    /// video's are judged.
     pub fn configured(&self, kind: TrackKind, config: TrackConfig) -> Arc<TrackConfig> {
         if kind == TrackKind::Audio {
             return Arc::new(config);
         }
-        let mut known = self.video.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.as_ref().filter(|known| ***known == config) {
-            return Arc::clone(known);
+        let mut formats = self.formats();
+        if let Some(same) = formats.same(&config) {
+            return same;
         }
+        let is_first = formats.is_first();
         let config = Arc::new(config);
-        if known.replace(Arc::clone(&config)).is_some() {
-            self.figures.format_changed();
+        self.figures.judged(formats.changed(&config, self.figures.units()));
+        if !is_first {
             self.timeline().format_changed();
         }
         config
+    }
+
+    /// A keyframe of the video came.
+    pub fn keyframe(&self) {
+        self.figures.judged(self.formats().keyframe());
+    }
+
+    fn formats(&self) -> MutexGuard<'_, Formats> {
+        self.video.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,8 @@
 //! When an access unit was really there: the camera's own clock, held against its arrival.
 //!
 //! Words: **raw** time is made of RTP timestamps alone, from the arrival of a connection's first packet on:
-//! exact from frame to frame, but it runs at the camera's rate. **Lateness** is arrival minus presentation. Raw time
+//! exact from frame to frame, but it runs at the camera's rate. It is in nanoseconds, and may lie before the clock's start:
+//! stamps can fall to before the connection's first. **Lateness** is arrival minus presentation. Raw time
 //! **leaps** ahead, **falls** back, or **stands** still where a camera's stamps are wrong.
 //!
 //! Arrival alone jitters with the network and with this machine's load; RTP time alone drifts by a
@@ -187,9 +188,9 @@ impl Order {
 impl Timeline {
     /// Takes notice of a unit before it is placed. While false, it waits: others may show that it is older than its
     /// arrival.
-    pub fn is_settled(&mut self, kind: TrackKind, raw: Mono, arrival: Mono) -> bool {
+    pub fn is_settled(&mut self, kind: TrackKind, raw: i64, arrival: Mono) -> bool {
         let Origin::Open { since, least } = &mut self.origin else { return true };
-        let (raw, arrival) = (nanos(raw), nanos(arrival));
+        let (raw, arrival) = (within(raw), nanos(arrival));
         if kind == TrackKind::Video {
             *least = (*least).min(arrival - raw);
         }
@@ -220,8 +221,8 @@ impl Timeline {
     }
 
     /// Presentation time of a video unit of raw time `raw` that arrived at `arrival`.
-    pub fn video(&mut self, raw: Mono, arrival: Mono) -> Mono {
-        let (raw, arrival) = (nanos(raw), nanos(arrival));
+    pub fn video(&mut self, raw: i64, arrival: Mono) -> Mono {
+        let (raw, arrival) = (within(raw), nanos(arrival));
         let gap = self.slew(arrival);
         let last_raw = std::mem::replace(&mut self.last_raw, raw);
         self.order.units = self.order.units.saturating_add(1);
@@ -236,8 +237,8 @@ impl Timeline {
     }
 
     /// Presentation time of an audio unit.
-    pub fn audio(&mut self, raw: Mono, arrival: Mono, duration: Option<Duration>) -> Mono {
-        let (raw, arrival) = (nanos(raw), nanos(arrival));
+    pub fn audio(&mut self, raw: i64, arrival: Mono, duration: Option<Duration>) -> Mono {
+        let (raw, arrival) = (within(raw), nanos(arrival));
         let duration = duration.map_or(0, |duration| i64::try_from(duration.as_nanos()).unwrap_or(0));
         moment(self.sound.place(raw, self.shift(raw), arrival, duration))
     }
@@ -400,8 +401,13 @@ impl Timeline {
 }
 
 /// Nanoseconds since the clock's start, which an `i64` holds for 292 years: a stamp beyond is no time.
-fn nanos(moment: Mono) -> i64 {
-    i64::try_from(moment.as_nanos()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
+pub(super) fn nanos(moment: Mono) -> i64 {
+    within(i64::try_from(moment.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Raw time that can be reckoned with: no difference of two overflows.
+fn within(raw: i64) -> i64 {
+    raw.clamp(-(i64::MAX / 4), i64::MAX / 4)
 }
 
 fn moment(nanos: i64) -> Mono {

@@ -10,7 +10,8 @@ use holdfast_core::time::Mono;
 
 use super::codecs::{Codec, FLAC_BLOCK, track_config};
 use super::soundness::is_sound;
-use super::{BuildError, Shared};
+use super::timeline::nanos;
+use super::{BuildError, Shared, payload};
 use crate::mp4::TrackConfig;
 use crate::ring::{AccessUnit, Data, TrackKind};
 
@@ -30,6 +31,9 @@ fn to_access_units(codec: &Codec) -> Result<Vec<gst::Element>, glib::BoolError> 
             element.set_property("blocksize", FLAC_BLOCK as u32);
         }
         chain.push(element);
+    }
+    if let Some(depayloader) = chain.first() {
+        payload::guard(depayloader);
     }
     Ok(chain)
 }
@@ -72,9 +76,16 @@ struct Intake {
     /// A unit came: what is not whole from now on was damaged on its way.
     begun: bool,
     /// Raw time of the unit before.
-    last_raw: Option<Mono>,
-    /// Units with their raw time and their arrival, until the connection's time is settled.
-    waiting: Vec<(AccessUnit, Mono)>,
+    last_raw: Option<i64>,
+    /// Until the connection's time is settled.
+    waiting: Vec<Waiting>,
+}
+
+/// A unit that has no time yet.
+struct Waiting {
+    unit: AccessUnit,
+    raw: i64,
+    arrival: Mono,
 }
 
 impl Intake {
@@ -90,7 +101,7 @@ impl Intake {
             return;
         };
         // A parser leaves the stamp away where it is that of the unit before.
-        let raw = stamp(sink, sample, &buffer).or(self.last_raw).unwrap_or(arrival);
+        let raw = stamp(sink, sample, &buffer).or(self.last_raw).unwrap_or(nanos(arrival));
         self.last_raw = Some(raw);
         let keyframe = self.kind == TrackKind::Audio || !flags.contains(gst::BufferFlags::DELTA_UNIT);
         let duration = buffer.duration().map(|duration| Duration::from_nanos(duration.nseconds()));
@@ -100,9 +111,12 @@ impl Intake {
         let whole = !lost && !flags.contains(gst::BufferFlags::CORRUPTED) && is_sound(config, &bytes);
         let config = Arc::clone(config);
         let data = Data::new(bytes);
-        let unit = AccessUnit { track: self.kind, pts: raw, duration, keyframe, config, data };
+        let unit = AccessUnit { track: self.kind, pts: arrival, duration, keyframe, config, data };
         self.shared.figures.came(self.kind, arrival, keyframe, whole);
-        self.waiting.push((unit, arrival));
+        if self.kind == TrackKind::Video && keyframe {
+            self.shared.keyframe();
+        }
+        self.waiting.push(Waiting { unit, raw, arrival });
         self.place(raw, arrival);
     }
 
@@ -120,15 +134,15 @@ impl Intake {
     }
 
     /// Gives what waits its time and hands it on. The two tracks' threads meet here, for an addition.
-    fn place(&mut self, raw: Mono, arrival: Mono) {
+    fn place(&mut self, raw: i64, arrival: Mono) {
         let mut timeline = self.shared.timeline();
         if !timeline.is_settled(self.kind, raw, arrival) {
             return;
         }
-        for (mut unit, arrival) in self.waiting.drain(..) {
+        for Waiting { mut unit, raw, arrival } in self.waiting.drain(..) {
             unit.pts = match self.kind {
-                TrackKind::Video => timeline.video(unit.pts, arrival),
-                TrackKind::Audio => timeline.audio(unit.pts, arrival, unit.duration),
+                TrackKind::Video => timeline.video(raw, arrival),
+                TrackKind::Audio => timeline.audio(raw, arrival, unit.duration),
             };
             self.shared.push(unit);
         }
@@ -137,15 +151,20 @@ impl Intake {
 }
 
 /// The raw time of a buffer on the pipeline's clock, which is `CLOCK_MONOTONIC`.
-fn stamp(sink: &gst_app::AppSink, sample: &gst::Sample, buffer: &gst::BufferRef) -> Option<Mono> {
+pub(super) fn stamp(sink: &gst_app::AppSink, sample: &gst::Sample, buffer: &gst::BufferRef) -> Option<i64> {
     let stamp = buffer.pts().or(buffer.dts())?;
     let segment = sample.segment()?.downcast_ref::<gst::ClockTime>()?;
-    let running = match segment.to_running_time_full(stamp)? {
-        gst::Signed::Positive(time) => i128::from(time.nseconds()),
-        gst::Signed::Negative(time) => -i128::from(time.nseconds()),
-    };
-    let base = i128::from(sink.base_time()?.nseconds());
-    u64::try_from(base + running).ok().map(Mono::from_nanos)
+    let running = signed(segment.to_running_time_full(stamp)?);
+    Some(nanos(Mono::from_nanos(sink.base_time()?.nseconds())).saturating_add(running))
+}
+
+/// Stamps that fall to before the connection's first leave the jitterbuffer as a difference that wrapped around at 64
+/// bits: what is beyond the half of them lies before zero.
+fn signed(running: gst::Signed<gst::ClockTime>) -> i64 {
+    match running {
+        gst::Signed::Positive(time) => time.nseconds() as i64,
+        gst::Signed::Negative(time) => (time.nseconds() as i64).saturating_neg(),
+    }
 }
 
 #[cfg(test)]

@@ -33,13 +33,16 @@ impl Changes {
         if is_over(self.picture, READY, start) { ParameterSets::InEntry } else { ParameterSets::InSamples }
     }
 
-    /// Whether this keyframe's format cannot go into the file of a segment with this entry, or need not.
-    pub fn part(&self, entry: &TrackConfig, sets: ParameterSets, keyframe: &AccessUnit) -> bool {
+    /// Whether this keyframe's format cannot go into the file of a segment with this entry that began at `start`, or need
+    /// not.
+    pub fn part(&self, entry: &TrackConfig, sets: ParameterSets, start: Mono, keyframe: &AccessUnit) -> bool {
         let may_stay = match sets {
             ParameterSets::InEntry => false,
             ParameterSets::InSamples => share_a_file(entry, &keyframe.config),
         };
-        *entry != *keyframe.config && (!may_stay || self.is_due(keyframe.pts))
+        // One that is young for whatever reason is not cut: the length of segments may be no more than this.
+        let is_due = self.is_due(keyframe.pts) && is_over(Some(start), BETWEEN, keyframe.pts);
+        *entry != *keyframe.config && (!may_stay || is_due)
     }
 
     /// Whether this keyframe ends the segment because of a change.
@@ -50,7 +53,7 @@ impl Changes {
                 // Sound often begins behind the picture: that is no flapping.
                 None => is_over(self.sound, BETWEEN, keyframe.pts),
             };
-        sound || self.part(&growing.tracks.video, growing.sets, keyframe)
+        sound || self.part(&growing.tracks.video, growing.sets, growing.segment.start, keyframe)
     }
 
     /// A segment with these tracks ends before this keyframe, for whatever reason.

@@ -283,7 +283,7 @@ impl Stream {
             State::Gathering { units, .. } => units.first().is_some_and(|first| {
                 let sets = self.changes.sets(first.pts);
                 unit.pts.since(first.pts) >= context.limits.fragment
-                    || (unit.keyframe && self.changes.part(&first.config, sets, unit))
+                    || (unit.keyframe && self.changes.part(&first.config, sets, first.pts, unit))
             }),
             State::Growing(growing) => unit.pts.since(growing.segment.end) >= context.limits.fragment,
         };

@@ -14,6 +14,9 @@ use std::collections::VecDeque;
 /// Later than all.
 const NEVER: At = holdfast_core::time::Mono(u64::MAX);
 
+/// What is wrong with a stream is seen, and mended in vain, within this.
+const SEEN: Duration = secs(120);
+
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Camera {
@@ -195,6 +198,14 @@ impl Camera {
         self.causes.of(Cause::Camera(failure)).begin(since);
         if self.flow.is_some() {
             self.causes.of(Cause::Camera(failure)).end(at);
+        }
+    }
+
+    /// The core ended the main stream by itself: if it really was so, that is why it is away.
+    pub fn given_up(&mut self, at: At, failure: Failure) {
+        let cause = Cause::Camera(failure);
+        if self.causes.overlaps(cause, earlier(at, SEEN), at) {
+            self.away.of(cause).begin(at);
         }
     }
 

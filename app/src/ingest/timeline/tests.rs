@@ -15,6 +15,10 @@ fn at(nanos: i64) -> Mono {
     Mono::from_nanos(u64::try_from(START + nanos).unwrap())
 }
 
+fn raw_at(nanos: i64) -> i64 {
+    START + nanos
+}
+
 /// Feeds 25 fps for `seconds`; gives the worst error against the truth in the last half, and the
 /// worst deviation of a frame's duration, in microseconds.
 fn run(seconds: i64, raw: impl Fn(i64) -> i64, late: impl Fn(i64) -> i64) -> (i64, i64) {
@@ -22,7 +26,7 @@ fn run(seconds: i64, raw: impl Fn(i64) -> i64, late: impl Fn(i64) -> i64) -> (i6
     let (mut error, mut jitter, mut before) = (0, 0, None);
     for frame in 0..seconds * 25 {
         let truth = frame * SECOND / 25;
-        let shown = difference(timeline.video(at(raw(truth)), at(truth + late(frame))), at(truth));
+        let shown = difference(timeline.video(raw_at(raw(truth)), at(truth + late(frame))), at(truth));
         if let Some(before) = before.replace(shown) {
             jitter = jitter.max((shown - before).abs());
         }
@@ -61,7 +65,7 @@ fn a_connection_whose_first_picture_comes_late_does_not_date_it_back() {
     for frame in 0..50 {
         let raw = at(frame * SECOND / 25);
         let arrival = at(frame * SECOND / 25 + 9 * SECOND);
-        assert_eq!(timeline.video(raw, arrival), arrival, "frame {frame}");
+        assert_eq!(timeline.video(nanos(raw), arrival), arrival, "frame {frame}");
     }
 }
 
@@ -71,7 +75,7 @@ fn a_burst_at_the_beginning_is_not_taken_for_a_late_first_picture() {
     let mut timeline = Timeline::default();
     for frame in 0..100 {
         let raw = at(frame * SECOND / 25);
-        assert_eq!(timeline.video(raw, raw.max(at(SECOND / 2))), raw, "frame {frame}");
+        assert_eq!(timeline.video(nanos(raw), raw.max(at(SECOND / 2))), raw, "frame {frame}");
     }
 }
 
@@ -79,8 +83,8 @@ fn a_burst_at_the_beginning_is_not_taken_for_a_late_first_picture() {
 fn audio_goes_with_the_video() {
     let mut timeline = Timeline::default();
     let raw = at(10 * SECOND);
-    let video = timeline.video(raw, at(5 * SECOND));
-    assert_eq!(timeline.audio(raw, at(5 * SECOND), None), video);
+    let video = timeline.video(nanos(raw), at(5 * SECOND));
+    assert_eq!(timeline.audio(nanos(raw), at(5 * SECOND), None), video);
     assert_eq!(video, at(5 * SECOND));
 }
 
@@ -97,8 +101,8 @@ fn a_server_that_sends_its_last_gop_at_once_is_dated_back_not_scrambled() {
     let (mut waiting, mut shown) = (Vec::new(), Vec::new());
     for (raw, arrival) in frames {
         waiting.push((raw, arrival));
-        if timeline.is_settled(TrackKind::Video, raw, arrival) {
-            shown.extend(waiting.drain(..).map(|(raw, arrival)| timeline.video(raw, arrival)));
+        if timeline.is_settled(TrackKind::Video, nanos(raw), arrival) {
+            shown.extend(waiting.drain(..).map(|(raw, arrival)| timeline.video(nanos(raw), arrival)));
         }
     }
     assert_eq!(shown.len(), 150);
@@ -113,8 +117,8 @@ fn a_connection_that_begins_as_it_should_keeps_its_time_after_the_wait() {
     let mut timeline = Timeline::default();
     let settled: Vec<bool> = (0..10)
         .map(|frame| at(frame * SECOND / 25))
-        .map(|moment| timeline.is_settled(TrackKind::Video, moment, moment))
+        .map(|moment| timeline.is_settled(TrackKind::Video, nanos(moment), moment))
         .collect();
     assert_eq!(settled.iter().filter(|settled| !**settled).count(), 8, "300 ms are eight frames");
-    assert_eq!(timeline.video(at(0), at(0)), at(0));
+    assert_eq!(timeline.video(raw_at(0), at(0)), at(0));
 }

@@ -59,6 +59,22 @@ fn a_format_that_flaps_each_second_makes_a_file_in_ten() {
 }
 
 #[test]
+fn where_segments_are_as_short_as_that_a_format_that_flaps_makes_no_more_of_them() {
+    let root = tempfile::tempdir().unwrap();
+    // Segments of 10 s.
+    let mut lab = Lab::open(root.path());
+    let (ring, feed) = ring();
+    lab.writer.take(YARD, &ring);
+    for second in 0..35 {
+        film(&feed, second, second + 1, &if second % 2 == 0 { avc(320) } else { other() });
+    }
+    lab.durable(34);
+    assert_tiled(&lab.close(), 0, 35);
+    let expected = [(25, "avc1"), (250, "avc3"), (250, "avc3"), (250, "avc3"), (100, "avc3")];
+    assert_eq!(entries(root.path()), expected);
+}
+
+#[test]
 fn one_change_cuts_at_once_and_files_are_ordinary_again_after_a_minute() {
     let root = tempfile::tempdir().unwrap();
     let mut lab = Lab::open(root.path());

@@ -71,7 +71,7 @@ fn see(frames: &[Frame], raw: impl Fn(i64) -> i64, late: impl Fn(i64) -> i64) ->
     let mut arrived = 0;
     for frame in frames {
         arrived = (frame.arrival + late(frame.arrival)).max(arrived);
-        let time = timeline.video(at(raw(frame.filmed)), at(arrived));
+        let time = timeline.video(raw_at(raw(frame.filmed)), at(arrived));
         errors.push(difference(time, at(frame.filmed)));
         shown.push(time);
     }
@@ -240,7 +240,7 @@ fn while_stamps_stand_this_is_told_and_a_stamp_that_is_doubled_is_not() {
     let told: Vec<bool> = (0..100)
         .map(|frame| {
             let raw = if (25..75).contains(&frame) { 25 } else { frame };
-            timeline.video(at(raw * SECOND / 25), at(frame * SECOND / 25));
+            timeline.video(raw_at(raw * SECOND / 25), at(frame * SECOND / 25));
             timeline.tally().frozen
         })
         .collect();
@@ -262,11 +262,11 @@ fn both(picture: (i64, i64), sound: (i64, i64)) -> (i64, i64) {
         let now = milli * 1_000_000;
         let arrival = at(now + milli % 5 * 1_000_000);
         if milli % 40 == 0 {
-            let shown = timeline.video(at(off(picture, now)), arrival);
+            let shown = timeline.video(raw_at(off(picture, now)), arrival);
             worst_picture = worst_picture.max(difference(shown, at(now)).abs());
         }
         if milli % 21 == 0 {
-            let shown = timeline.audio(at(off(sound, now)), arrival, Some(Duration::from_millis(21)));
+            let shown = timeline.audio(raw_at(off(sound, now)), arrival, Some(Duration::from_millis(21)));
             worst_sound = worst_sound.max(difference(shown, at(now)).abs());
         }
     }
@@ -293,14 +293,14 @@ fn sound_steps_with_its_own_stamps_whichever_track_is_first() {
 #[test]
 fn sound_whose_stamps_stand_goes_on_in_its_own_rhythm() {
     let mut timeline = Timeline::default();
-    timeline.video(at(0), at(0));
+    timeline.video(raw_at(0), at(0));
     let packet = 20_000_000;
     let shown: Vec<Mono> = (0..500)
         .map(|number| {
             // Five at once, every tenth of a second.
             let arrival = at((number / 5 + 1) * 5 * packet);
             let raw = if number < 100 { number } else { 100 };
-            timeline.audio(at(raw * packet), arrival, Some(Duration::from_millis(20)))
+            timeline.audio(raw_at(raw * packet), arrival, Some(Duration::from_millis(20)))
         })
         .collect();
     let steps: Vec<i64> = shown.windows(2).map(|pair| difference(pair[1], pair[0])).collect();
@@ -312,13 +312,13 @@ fn what_was_wrong_stays_counted_when_time_begins_anew() {
     let mut timeline = Timeline::default();
     for second in 0..40 {
         let raw = if second < 20 { second } else { second + 3600 };
-        timeline.video(at(raw * SECOND), at(second * SECOND));
+        timeline.video(raw_at(raw * SECOND), at(second * SECOND));
     }
     timeline.begin_anew();
     assert_eq!(timeline.tally(), Tally { jumps: 1, backwards: 0, frozen: false });
     let moment = at(100 * SECOND);
-    assert!(!timeline.is_settled(TrackKind::Video, at(3700 * SECOND), moment), "it settles again");
-    assert_eq!(timeline.video(at(3700 * SECOND), moment), moment);
+    assert!(!timeline.is_settled(TrackKind::Video, raw_at(3700 * SECOND), moment), "it settles again");
+    assert_eq!(timeline.video(raw_at(3700 * SECOND), moment), moment);
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn a_month_of_a_camera_whose_clock_drifts_stays_true() {
             // Mostly a few milliseconds, and now and then half a second.
             let late = if random >> 56 == 0 { 500_000_000 } else { (random >> 40) as i64 % 8_000_000 };
             let raw = truth + truth / 1_000_000 * ppm;
-            let shown = timeline.video(at(raw), at(truth + late));
+            let shown = timeline.video(raw_at(raw), at(truth + late));
             worst = worst.max(difference(shown, at(truth)).abs());
             if let Some(before) = before.replace(shown) {
                 let step = difference(shown, before);
@@ -347,4 +347,14 @@ fn a_month_of_a_camera_whose_clock_drifts_stays_true() {
         assert!(off < 1_500_000, "{ppm} ppm: a frame lasts {off} ns more or less than it should");
         assert_eq!(timeline.tally(), Tally::default());
     }
+}
+
+#[test]
+fn stamps_that_fall_again_and_again_are_told_as_running_back_however_far() {
+    // Further than the clock has run: raw time is before its start in the end.
+    let (each, by) = (4 * SECOND, 700 * SECOND);
+    let seen = see(&FILM.frames(), |filmed| filmed - filmed / each * by, |_| 0);
+    assert!(seen.worst() < 50_000_000, "{} off", seen.worst());
+    assert!(seen.least_step() > 0, "{}", seen.least_step());
+    assert_eq!(seen.counts(), (0, 15, false));
 }
