@@ -121,6 +121,8 @@ pub struct Place {
     /// Of the helper.
     pub errand: u32,
     for_a_person: bool,
+    /// When its writer was told to close last.
+    closing: At,
     /// It is mounted.
     pub mounted: bool,
     /// The core knows that it is not mounted.
@@ -173,6 +175,7 @@ impl Place {
             mount_asked: false,
             errand: 0,
             for_a_person: false,
+            closing: At::default(),
             mounted: path,
             known_unmounted: false,
             idle: None,
@@ -276,6 +279,7 @@ impl Place {
                 wrong(open, "nothing to close")?;
                 wrong(stopped || matches!(self.out, Out::Closing(_)), "closed though nobody wants it")?;
                 self.writer = Writer::Closing;
+                self.closing = now;
                 // Whether it had proved itself the core knows.
                 (self.well, self.trouble, self.doubt) = (None, None, Some(now));
                 self.life += 1;
@@ -424,7 +428,9 @@ impl Place {
                 self.mount_asked = false;
                 Out::Unmounting(now)
             }
-            (Writer::Opening | Writer::Ready { .. } | Writer::Closing, _) => Out::Closing(now),
+            (Writer::Opening | Writer::Ready { .. }, _) => Out::Closing(now),
+            // They changed their mind twice: it is waited for since the first time.
+            (Writer::Closing, _) => Out::Closing(self.closing),
         };
     }
 
