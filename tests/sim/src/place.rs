@@ -440,9 +440,11 @@ impl Place {
         if self.out != Out::No && self.attached {
             self.out = Out::No;
             self.ejected = None;
-            if self.unmount_asked {
-                self.idle = Some((now, secs(60) + PACE));
-            }
+            self.idle = match (self.unmount_asked, self.writer) {
+                (true, _) => Some((now, secs(60) + PACE)),
+                (false, Writer::None) => Some((now, PACE)),
+                (false, Writer::Opening | Writer::Ready { .. } | Writer::Closing) => self.idle,
+            };
         }
     }
 

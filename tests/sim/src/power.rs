@@ -64,6 +64,8 @@ impl World {
             }
         }
         for place in &mut self.places {
+            // Nobody tells that a path is there: it is opened from the start.
+            place.idle = (place.kind == VolumeKind::Path).then_some((at, core::time::Duration::ZERO));
             for medium in &mut place.media {
                 for book in medium.books.iter_mut().filter(|book| !book.known) {
                     *book = Book::new(wall, at);
