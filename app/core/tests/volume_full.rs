@@ -75,6 +75,7 @@ fn a_full_volume_is_tried_again_after_a_quarter_of_an_hour_where_nothing_tells_o
         ("a quota, which no figure shows", Some(30 * MB), Fault::Quota, false, true),
         ("a quota, and nothing left to delete", Some(30 * MB), Fault::Quota, true, true),
         ("a filesystem that does not tell what is free", None, Fault::NoSpace, false, true),
+        ("figures that know of room while nothing is taken", Some(1 << 39), Fault::NoSpace, false, true),
         ("a full disk, whose figures tell", Some(30 * MB), Fault::NoSpace, false, false),
     ] {
         let mut world = World::recording_on(BACKED);

@@ -418,7 +418,8 @@ impl World {
             return;
         }
         self.places[place].eject(at);
-        self.places[place].causes.of(Cause::Ejected).begin(at);
+        // What the rings held by then may not be stored either.
+        self.places[place].causes.of(Cause::Ejected).begin(earlier(at, secs(30)));
         self.tell_of_place(place, VolumeEvent::Eject);
     }
 

@@ -27,8 +27,8 @@ const CYCLES: [Duration; 5] = [
 /// A volume that was too slow is not preferred again for so long: it may well look quick while it has nothing to do.
 const SLOW_BAR: Duration = Duration::from_secs(300);
 
-/// A volume that was full, where no figure shows when there is room (a quota, a filesystem that does not tell), is tried again
-/// after so long. While it is still full that costs a turn of all cameras to it and back, which the rings bridge.
+/// A volume that was full, where no figure shows when there is room (a quota, a filesystem that does not tell, or that spoke of
+/// room while it was full), is tried again after so long. While it is still full that costs a turn of all cameras to it and back, which the rings bridge.
 const UNSEEN_BAR: Duration = Duration::from_secs(900);
 
 /// Free space, in bytes, without which a volume that was full is not preferred again: some seconds of 32 cameras.
@@ -107,8 +107,7 @@ impl Volume {
         match fault {
             Fault::NoSpace | Fault::Quota => {
                 let twice = self.space.0.unwrap_or(0).saturating_mul(2);
-                let unseen = fault == Fault::Quota || self.space.0.is_none();
-                let until = unseen.then_some(now + UNSEEN_BAR);
+                let until = (fault == Fault::Quota || !self.shows_full()).then_some(now + UNSEEN_BAR);
                 self.bar = Some(Bar::Full { above: twice.max(self.room()), freed: 0, until });
             }
             Fault::TooSlow => self.bar = Some(Bar::Slow { until: now + SLOW_BAR }),
@@ -184,6 +183,15 @@ impl Volume {
         };
         let rested = self.remounted.is_none_or(|at| now.since(at) >= REMOUNT_EVERY);
         self.kind == VolumeKind::Disk && worth && rested
+    }
+
+    /// Whether its figures know of fullness. Those from before a burst, or of a filesystem that is out of something else, say
+    /// that there is room: twice as much may never come.
+    fn shows_full(&self) -> bool {
+        match self.space {
+            (None, _) => false,
+            (Some(free), total) => total.is_none_or(|total| free <= total / 50),
+        }
     }
 
     /// Free space, in bytes, below which it counts as full.
