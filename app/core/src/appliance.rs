@@ -6,7 +6,7 @@
 //! entries, which must not replace one another; [`crate::recording`] proves its bound for a caller that drains after
 //! every event.
 //!
-//! Order within one drain: the anchor, entries of ledgers, cameras, routes, volumes, alarms, the end. So what is to be
+//! Order within one drain: the anchor, entries of ledgers, what is shed, cameras, routes, volumes, alarms, the end. So what is to be
 //! written into a ledger comes before the command to close it.
 
 mod attention;
@@ -178,6 +178,9 @@ impl Appliance {
         if let Some(entry) = self.recording.poll_entry(&self.volumes, self.clock.anchor()) {
             return Some(entry);
         }
+        if let Some(shed) = self.memory.poll_effect() {
+            return Some(Effect::Shed(shed));
+        }
         let routed = self.recording.target().is_some();
         for (index, camera) in (0u8..).zip(&mut self.cameras) {
             if self.attention.is_touched(usize::from(index))
@@ -196,9 +199,6 @@ impl Appliance {
         }
         if let Some(forecast) = self.poll_forecast() {
             return Some(forecast);
-        }
-        if let Some(shed) = self.memory.poll_effect() {
-            return Some(Effect::Shed(shed));
         }
         if let Some(notice) = self.alarms.poll_effect() {
             return Some(Effect::Alarm(notice));

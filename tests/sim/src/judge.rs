@@ -13,9 +13,6 @@ use holdfast_core::event::Failure;
 use holdfast_core::settings::{CameraSettings, Transport, TransportChoice};
 use std::collections::{HashMap, VecDeque};
 
-/// Whether known faults of the core are passed over for now.
-pub const PARDONS: bool = false;
-
 /// Most attempts in any second, over all streams.
 const MOST: usize = 4;
 
