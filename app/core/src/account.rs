@@ -192,15 +192,16 @@ impl Account {
     /// A ring dropped footage from `since` on. A lasting cause that was known by then is why; one that came later is only if it
     /// is the volume's, which takes nothing out of the ring. A camera that gives nothing any more fills none.
     pub(crate) fn dropped(&mut self, since: Mono, cause: Cause) {
-        let before = self.points.iter().rev().find(|point| !point.is_after(since)).map(|point| point.cause);
-        match (self.standing, before) {
-            (Some(_), _) if self.stands <= since => {}
-            // One fault of the volume came after another.
-            (Some(Cause::Volume(_) | Cause::Ejected), Some(Cause::Volume(_) | Cause::Ejected)) => {}
-            (Some(standing @ (Cause::Volume(_) | Cause::Ejected)), Some(_) | None) => {
-                self.note(since, standing)
-            }
-            (Some(_) | None, _) => self.note(since, cause),
+        let cause = match self.standing {
+            Some(_) if self.stands <= since => return,
+            Some(standing) if is_volumes(standing) => standing,
+            Some(_) | None => cause,
+        };
+        // What kept the volume from taking footage by then is why, whatever else is wrong with it since.
+        let before = self.points.iter().take_while(|point| !point.is_after(since)).last();
+        let explained = before.is_some_and(|point| is_volumes(point.cause));
+        if self.standing.is_none() || !is_volumes(cause) || !explained {
+            self.note(since, cause);
         }
     }
 
@@ -467,6 +468,11 @@ impl Point {
             Since::At(mono) => anchor.wall_at(mono),
         }
     }
+}
+
+/// Whether it is about the volume: nothing leaves the rings before it.
+const fn is_volumes(cause: Cause) -> bool {
+    matches!(cause, Cause::Volume(_) | Cause::Ejected)
 }
 
 /// How much a cause tells a person. When causes must be merged, the lighter ones go first.

@@ -197,18 +197,27 @@ impl Recording {
         }
     }
 
-    /// The ring dropped footage of a camera. Where a lasting cause was known by then, that one is why it was full. `fault`: why the
-    /// target has not emptied it, if that is known.
-    pub(crate) fn dropped(&mut self, camera: CameraIndex, span: Span, fault: Option<Fault>, anchor: &Anchor) {
-        let cause = fault.map_or(Cause::RingOverflow, Cause::Volume);
-        let target = self.target;
+    /// The ring dropped footage of a camera. Where a lasting cause was known by then, that one is why it was full; else what
+    /// keeps the target from emptying it, or, while there is none, each volume from being that.
+    pub(crate) fn dropped(
+        &mut self,
+        now: Mono,
+        camera: CameraIndex,
+        span: Span,
+        volumes: &[Volume],
+        anchor: &Anchor,
+    ) {
+        let target = self.target.map(|target| usize::from(target.0));
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         self.fresh = self.fresh.with(usize::from(camera.0));
-        for (index, account) in books.accounts.iter_mut().enumerate() {
-            // A volume that the footage just left lacks it too, and may be the next to take it, though not for its own fault.
-            let concerned = target.is_none_or(|target| usize::from(target.0) == index);
-            let cause = if concerned { cause } else { Cause::RingOverflow };
-            account.dropped(mono_at(anchor, span.from), cause);
+        for (index, (account, volume)) in books.accounts.iter_mut().zip(volumes).enumerate() {
+            let cause = match target {
+                Some(target) if target == index => volume.hindrance(now).map(Cause::Volume),
+                // A volume that the footage just left lacks it too, and may be the next to take it, though not for its own fault.
+                Some(_) => None,
+                None => volume.cause(),
+            };
+            account.dropped(mono_at(anchor, span.from), cause.unwrap_or(Cause::RingOverflow));
         }
     }
 
@@ -288,8 +297,11 @@ impl Recording {
                     account.tell_again();
                 }
                 let elsewhere = books.delivering.is_some_and(|delivering| delivering.0 != index);
+                let stays = account.standing() == Some(Cause::OnAnotherVolume);
                 let (since, cause) = match (absence, volume.cause()) {
-                    _ if elsewhere => (now, Some(Cause::OnAnotherVolume)),
+                    // A camera that is away for a while takes no place in the account of a volume that it is not recorded to; one
+                    // that is away when that account begins gives nothing to any.
+                    _ if elsewhere && (stays || absence.is_none()) => (now, Some(Cause::OnAnotherVolume)),
                     (Some(absence), _) => (absence.since, Some(absence.cause)),
                     (None, cause) => (now, cause),
                 };

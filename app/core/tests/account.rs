@@ -500,3 +500,33 @@ fn a_drop_from_before_a_failure_keeps_its_own_cause() {
         &["32.0 ledger0: cam0 gap 5.0..9.0 RingOverflow", "32.0 ledger0: cam0 gap 30.0..32.0 Camera(Bye)"],
     );
 }
+
+#[test]
+fn what_a_ring_drops_was_missing_for_what_kept_its_volume_by_then() {
+    type Then = fn(&mut World);
+    let cases: [(&str, Then, &str); 2] = [
+        ("the camera fails", |world| world.fail(Failure::Bye), "Camera(Bye)"),
+        ("the volume hangs", |world| world.fault(0, Fault::Stuck), "Volume(Stuck)"),
+    ];
+    for (case, then, cause) in cases {
+        let mut world = World::recording();
+        world.fault(0, Fault::Damaged);
+        for second in 3..40u32 {
+            world.at(f64::from(second));
+            world.received(u64::from(second));
+            world.fault(0, Fault::Damaged);
+        }
+        world.at(40.0);
+        then(&mut world);
+        // Of what the ring held by then.
+        world.camera(0, CameraEvent::Dropped { span: span(10.0, 12.0), units: 50, bytes: 9 });
+        world.at(42.0);
+        world.volume(0, VolumeEvent::Ready);
+        world.forget();
+        world.stored(50.0, 51.0);
+        let lines = world.lines();
+        let gaps: Vec<_> = lines.iter().filter(|line| line.contains("gap")).collect();
+        assert!(gaps[0].contains("2.0..40.0 Volume(Damaged)"), "{case}: {gaps:?}");
+        assert!(gaps[1].ends_with(cause), "{case}: {gaps:?}");
+    }
+}

@@ -62,7 +62,7 @@ pub struct Weather {
     /// It is over for good.
     pub calm: bool,
     /// The trouble that cut the network last.
-    cut_by: u32,
+    cut_by: Option<u32>,
     /// When the network was last cut, and when it last came back.
     pub network: (Option<At>, Option<At>),
 }
@@ -193,7 +193,7 @@ impl World {
         suffers: impl Fn(&crate::judge::Hosts, usize, Stream) -> bool,
     ) {
         for camera in 0..self.cameras.len() {
-            if id != self.weather.cut_by && suffers(&self.judge.hosts, camera, Stream::Main) {
+            if self.weather.cut_by != Some(id) && suffers(&self.judge.hosts, camera, Stream::Main) {
                 self.cameras[camera].healed = At::from_nanos(u64::MAX);
             }
             for stream in [Stream::Main, Stream::Fallback] {
@@ -219,7 +219,7 @@ impl World {
         if !carrier || self.weather.network.0.is_none() {
             self.weather.network.0.get_or_insert(self.at);
         }
-        self.weather.cut_by = id;
+        self.weather.cut_by = Some(id);
         let quick = self.rng.u32(5..900);
         let ail = if self.chance(40) { Ail::Fails(Failure::Unreachable, quick) } else { Ail::Silent };
         // What lies silent on the way breaks no connection at once.

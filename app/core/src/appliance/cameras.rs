@@ -37,10 +37,7 @@ impl Appliance {
                 self.alarms.raise(now, AlarmKey::TrackNotRecorded(index, track), Detail::None);
             }
             CameraEvent::Dropped { span, units, bytes: _ } => {
-                let target =
-                    self.recording.target().and_then(|target| self.volumes.get(usize::from(target.0)));
-                let fault = target.and_then(|target| target.hindrance(now.mono));
-                self.recording.dropped(index, span, fault, self.clock.anchor());
+                self.recording.dropped(now.mono, index, span, &self.volumes, self.clock.anchor());
                 self.alarms.occur(now, AlarmKey::FootageDropped(index), Detail::Units(u64::from(units)));
             }
             CameraEvent::Streaming { .. }

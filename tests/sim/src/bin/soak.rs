@@ -1,5 +1,5 @@
 //! Runs new worlds, whole months of them, for a given time: `soak --seconds N [--hours 720] [--cameras 32]
-//! [--seeds FILE]`; or one again: `soak --seed N [--hours H]`. Ends with 1 where something was broken.
+//! [--seeds FILE]`; or one again: `soak --seed N [--hours H] [--words W]`. Ends with 1 where something was broken.
 
 use core::time::Duration;
 use holdfast_sim::{Plan, Report, run, seeds};
@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// So many of the last words are shown.
+/// So many of the last words are shown, unless another number is asked for.
 const SHOWN: usize = 60;
 
 #[derive(Debug)]
@@ -16,6 +16,7 @@ struct Wishes {
     hours: u64,
     cameras: usize,
     seed: Option<u64>,
+    words: usize,
     keep: Option<String>,
 }
 
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
 }
 
 fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Wishes, String> {
-    let mut wishes = Wishes { seconds: 60, hours: 720, cameras: 32, seed: None, keep: None };
+    let mut wishes = Wishes { seconds: 60, hours: 720, cameras: 32, seed: None, words: SHOWN, keep: None };
     while let Some(name) = arguments.next() {
         let value = arguments.next().ok_or(format!("{name} needs a value"))?;
         let number = || value.parse::<u64>().map_err(|_| format!("{name} is '{value}', which is no number"));
@@ -75,10 +76,11 @@ fn wishes(mut arguments: impl Iterator<Item = String>) -> Result<Wishes, String>
             "--hours" => wishes.hours = number()?.max(1),
             "--cameras" => wishes.cameras = number()?.clamp(1, 32) as usize,
             "--seed" => wishes.seed = Some(number()?),
+            "--words" => wishes.words = number()? as usize,
             "--seeds" => wishes.keep = Some(value),
             _ => {
                 return Err(format!(
-                    "soak knows no '{name}'; allowed: --seconds, --hours, --cameras, --seed, --seeds"
+                    "soak knows no '{name}'; allowed: --seconds, --hours, --cameras, --seed, --words, --seeds"
                 ));
             }
         }
@@ -97,8 +99,8 @@ fn tell(report: &Report, wishes: &Wishes) {
     progress("");
     let hours = (violation.at.0 / 3_600_000_000_000).min(wishes.hours) + 1;
     let short = Plan { span: Duration::from_secs(hours.min(wishes.hours) * 3600), ..report.plan };
-    println!("\nseed {}: the last {SHOWN} words before it was broken:", report.plan.seed);
-    log.iter().skip(log.len().saturating_sub(SHOWN)).for_each(|line| println!("  {line}"));
+    println!("\nseed {}: the last words before it was broken:", report.plan.seed);
+    log.iter().skip(log.len().saturating_sub(wishes.words)).for_each(|line| println!("  {line}"));
     println!("BROKEN {violation}");
     println!(
         "again: HOLDFAST_SEED={} HOLDFAST_HOURS={hours} cargo test -p holdfast-sim new_world\n",
