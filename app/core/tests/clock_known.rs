@@ -69,6 +69,22 @@ fn what_was_recorded_before_the_time_was_known_moves_with_it_and_leaves_no_hole(
 }
 
 #[test]
+fn footage_that_waited_longer_than_the_clock_was_off_goes_on_where_it_belongs() {
+    let mut world = recording(fetched());
+    world.forget();
+    world.set_clock(1.5);
+    world.tell(Event::ClockSynchronised(true));
+    for second in 5..=24u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+    }
+    // Its segment was begun in the right time, and its volume was slow.
+    world.stored(5.5, 8.5);
+    world.stored(8.5, 24.0);
+    world.expect_of("gap", &[]);
+}
+
+#[test]
 fn the_time_before_a_session_whose_clock_was_behind_is_told_when_it_is_known() {
     // The session before ended at 1000 by a power cut; this one begins, it seems, at 0, and truly at 3600.
     let mut world = World::started(fetched());

@@ -380,7 +380,9 @@ fn a_volume_that_is_not_tried_again() {
             if let Effect::Volume(VolumeIndex(2), VolumeEffect::Open) = effect {
                 opened += 1;
             }
-            let about = matches!(effect, Effect::Volume(VolumeIndex(2), VolumeEffect::Open));
+            // What was not opened is not abandoned either.
+            let about =
+                matches!(effect, Effect::Volume(VolumeIndex(2), VolumeEffect::Open | VolumeEffect::Abandon));
             (opened < 2 || !about).then_some(effect)
         }
     };
