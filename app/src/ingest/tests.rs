@@ -120,38 +120,72 @@ fn bye(ssrc: u32) -> Vec<u8> {
     message
 }
 
+/// A link to a server, and what is told of it.
+struct Link {
+    request: Request,
+    ring: Arc<Ring>,
+    told: Arc<Mutex<Vec<CameraEvent>>>,
+    context: glib::MainContext,
+}
+
+impl Link {
+    fn to(url: &str) -> Link {
+        gst::init().unwrap();
+        Link {
+            request: Request {
+                camera: "camera".into(),
+                url: crate::config::RtspUrl::parse(url).unwrap().url,
+                credentials: None,
+                transport: Transport::Tcp,
+                audio: true,
+                departures: Departures::default(),
+            },
+            ring: Ring::new(Limits { bytes: 1 << 20, time: Duration::from_secs(1) }),
+            told: Arc::default(),
+            context: glib::MainContext::new(),
+        }
+    }
+
+    fn reporter(&self) -> Reporter {
+        let sink = Arc::clone(&self.told);
+        Arc::new(move |event| sink.lock().unwrap().push(event))
+    }
+
+    fn start(&self) -> Result<Session, BuildError> {
+        let start = || Session::start(&self.request, self.ring.connect(Stream::Main), self.reporter());
+        self.context.with_thread_default(start).unwrap()
+    }
+
+    /// Waits until something is told; gives it, and forgets it.
+    fn until(&self, found: impl Fn(&CameraEvent) -> bool) -> CameraEvent {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // A session's messages find the loop that they came on.
+            self.context.with_thread_default(|| while self.context.iteration(false) {}).unwrap();
+            let mut told = self.told.lock().unwrap();
+            if let Some(at) = told.iter().position(&found) {
+                return told.remove(at);
+            }
+            assert!(Instant::now() < deadline, "{told:?}");
+            drop(told);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn until_torn_down(&self) {
+        self.until(|event| *event == CameraEvent::TornDown);
+    }
+}
+
 /// Connects, and gives the first failure that is reported.
 fn failure(url: &str) -> Failure {
-    gst::init().unwrap();
-    let url = crate::config::RtspUrl::parse(url).unwrap().url;
-    let request =
-        Request { camera: "camera".into(), url, credentials: None, transport: Transport::Tcp, audio: true };
-    let context = glib::MainContext::new();
-    context
-        .with_thread_default(|| {
-            let told = Arc::new(Mutex::new(Vec::new()));
-            let sink = Arc::clone(&told);
-            let report: Reporter = Arc::new(move |event| sink.lock().unwrap().push(event));
-            let ring = Ring::new(Limits { bytes: 1 << 20, time: Duration::from_secs(1) });
-            let session = Session::start(&request, ring.connect(Stream::Main), Arc::clone(&report)).unwrap();
-            let until = |found: &dyn Fn(&CameraEvent) -> bool| {
-                let deadline = Instant::now() + PATIENCE;
-                loop {
-                    while context.iteration(false) {}
-                    if let Some(event) = told.lock().unwrap().iter().find(|event| found(event)) {
-                        return event.clone();
-                    }
-                    assert!(Instant::now() < deadline, "{:?}", told.lock().unwrap());
-                    thread::sleep(Duration::from_millis(5));
-                }
-            };
-            let failed = until(&|event| matches!(event, CameraEvent::Failed(_)));
-            session.tear_down(report);
-            until(&|event| *event == CameraEvent::TornDown);
-            let CameraEvent::Failed(failure) = failed else { unreachable!() };
-            failure
-        })
-        .unwrap()
+    let link = Link::to(url);
+    let session = link.start().unwrap();
+    let failed = link.until(|event| matches!(event, CameraEvent::Failed(_)));
+    session.tear_down(link.reporter());
+    link.until_torn_down();
+    let CameraEvent::Failed(failure) = failed else { unreachable!() };
+    failure
 }
 
 #[test]
@@ -205,4 +239,58 @@ fn a_person_is_told_why_there_is_no_connection() {
     let (port, connections) = serve(("OPTIONS", Act::Close));
     assert_eq!(failure(&format!("rtsps://127.0.0.1:{port}/main")), Failure::Tls);
     assert_eq!(connections.load(Ordering::Acquire), 2);
+}
+
+/// Keeps a session's tear-down from ending, as long as the guard of the lock is held.
+fn hang(session: &Session, lock: &Arc<Mutex<()>>) {
+    let line = "fakesrc name=stuck ! fakesink async=false";
+    let stuck = gst::parse::bin_from_description(line, false).unwrap();
+    session.pipeline.add(&stuck).unwrap();
+    let pad = stuck.by_name("stuck").unwrap().static_pad("src").unwrap();
+    let (lock, (reached, has_reached)) = (Arc::clone(lock), std::sync::mpsc::channel());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let _ = reached.send(());
+        drop(lock.lock().unwrap());
+        gst::PadProbeReturn::Ok
+    });
+    stuck.sync_state_with_parent().unwrap();
+    has_reached.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn tear_downs_that_hang_keep_their_own_camera_alone_from_connecting_and_for_no_longer_than_they_hang() {
+    let (port, _) = serve(("OPTIONS", Act::BeSilent));
+    let url = format!("rtsp://127.0.0.1:{port}/main");
+    let (link, other) = (Link::to(&url), Link::to(&url));
+    let lock = Arc::new(Mutex::new(()));
+    let held = lock.lock().unwrap();
+    for number in ["the first", "the second, while one hangs"] {
+        let session = link.start().unwrap_or_else(|error| panic!("{number}: {error}"));
+        hang(&session, &lock);
+        session.tear_down(link.reporter());
+    }
+    assert!(link.start().is_err(), "two hang");
+    let unconcerned = other.start().unwrap();
+    unconcerned.tear_down(other.reporter());
+    other.until_torn_down();
+    drop(held);
+    link.until_torn_down();
+    link.until_torn_down();
+    link.start().unwrap().tear_down(link.reporter());
+    link.until_torn_down();
+}
+
+#[test]
+fn a_connection_ends_where_no_thread_can_be_had_for_it_and_counts_as_none_that_hangs() {
+    let (port, _) = serve(("OPTIONS", Act::BeSilent));
+    let link = Link::to(&format!("rtsp://127.0.0.1:{port}/main"));
+    for round in 0..4 {
+        let session = link.start().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let pipeline = session.pipeline.clone();
+        // No address space holds such a stack.
+        let impossible = thread::Builder::new().stack_size(isize::MAX as usize & !0xffff);
+        session.tear_down_on(impossible, link.reporter());
+        link.until_torn_down();
+        assert_eq!(pipeline.current_state(), gst::State::Null, "round {round}");
+    }
 }
