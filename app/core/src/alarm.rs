@@ -231,8 +231,9 @@ const fn rule(key: &AlarmKey) -> Rule {
             let Treatment { severity, on, latch, .. } = treatment(*fault);
             return Rule { severity, on, off: Duration::ZERO, latch };
         }
-        // A camera's reboot of a few seconds is no alarm; one that comes and goes is one alarm.
-        AlarmKey::CameraLost(_) => (High, 10, 30, Open),
+        // A hiccup of a few seconds is no alarm; one that comes and goes is one alarm. It waits until it can be known whether it
+        // is the network: see `TOGETHER` there.
+        AlarmKey::CameraLost(_) => (High, 12, 30, Open),
         // It will not pass by itself.
         AlarmKey::CameraAccess(_) => (High, 0, 0, Open),
         // Recorded, with less detail: worth a look before the second stream goes as well.
@@ -268,7 +269,7 @@ const fn rule(key: &AlarmKey) -> Rule {
         // A person put it there to be recorded on, and it is not: as bad as a volume that failed, while another records.
         AlarmKey::DiskFailed(_) => (High, 0, 0, Open),
         AlarmKey::VolumeRepaired(_) => (Medium, 0, 0, Latched),
-        // As long as a camera's own would have waited.
+        // A switch that hiccups is none either; most cameras have waited for the others already.
         AlarmKey::Network => (Critical, 10, 30, Open),
         // `memory.rs` waits before it says so, and before it takes it back.
         AlarmKey::MemoryShort => (Medium, 0, 0, Open),

@@ -13,9 +13,10 @@ use crate::set::CameraSet;
 use crate::time::Mono;
 use core::time::Duration;
 
-/// Lost within this are lost together: what is noticed by a stall is noticed within the second in which the figures come,
-/// and a closed connection at once; below the 10 s after which a camera's own alarm is raised.
-const TOGETHER: Duration = Duration::from_secs(8);
+/// Lost within this are lost together: of one cut some connections are closed at once, the others are noticed by a stall of
+/// 10 s and the figures' second after it. No longer than what a camera's own alarm waits, or the first ones would be told by
+/// then. Where `stall` is set longer, those two are told apart.
+const TOGETHER: Duration = Duration::from_secs(12);
 
 /// A single camera is no common cause.
 const LEAST: u32 = 2;

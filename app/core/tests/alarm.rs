@@ -17,13 +17,13 @@ fn unsupported(world: &mut World, track: &str) {
 }
 
 #[test]
-fn a_camera_is_lost_after_ten_seconds_and_found_after_thirty() {
+fn a_camera_is_lost_after_twelve_seconds_and_found_after_thirty() {
     let mut world = World::recording();
     world.fail(Failure::Refused);
-    world.at(11.9);
+    world.at(13.9);
     world.expect_of("alarm", &[]);
-    world.at(12.0);
-    world.expect_of("alarm", &["12.0 alarm CameraLost(CameraIndex(0)) Unacknowledged x1 Camera(Refused)"]);
+    world.at(14.0);
+    world.expect_of("alarm", &["14.0 alarm CameraLost(CameraIndex(0)) Unacknowledged x1 Camera(Refused)"]);
     world.camera(0, CameraEvent::TornDown);
     world.at(20.0);
     world.record(20.0, 50.0);
@@ -47,13 +47,13 @@ fn a_short_break_is_no_alarm() {
 fn a_camera_that_comes_and_goes_is_one_alarm() {
     let mut world = World::recording();
     world.fail(Failure::Bye);
-    world.at(13.0);
+    world.at(15.0);
     world.tell(Event::Acknowledge(AlarmKey::CameraLost(CAMERA)));
     world.expect_of(
         "alarm",
         &[
-            "12.0 alarm CameraLost(CameraIndex(0)) Unacknowledged x1 Camera(Bye)",
-            "13.0 alarm CameraLost(CameraIndex(0)) Acknowledged x1 Camera(Bye)",
+            "14.0 alarm CameraLost(CameraIndex(0)) Unacknowledged x1 Camera(Bye)",
+            "15.0 alarm CameraLost(CameraIndex(0)) Acknowledged x1 Camera(Bye)",
         ],
     );
     for _ in 0..5 {
@@ -193,8 +193,8 @@ fn acknowledging_what_is_not_there_changes_nothing() {
     world.fail(Failure::Bye);
     world.forget();
     world.tell(Event::Acknowledge(AlarmKey::CameraLost(CAMERA)));
-    world.at(12.0);
-    world.expect_of("alarm", &["12.0 alarm CameraLost(CameraIndex(0)) Unacknowledged x1 Camera(Bye)"]);
+    world.at(14.0);
+    world.expect_of("alarm", &["14.0 alarm CameraLost(CameraIndex(0)) Unacknowledged x1 Camera(Bye)"]);
 }
 
 #[test]

@@ -142,6 +142,21 @@ fn most_cameras_lost_within_seconds_are_one_alarm_about_the_network() {
 }
 
 #[test]
+fn cameras_cut_off_together_are_one_alarm_though_some_are_noticed_by_a_stall_only() {
+    let mut world = recording(6);
+    live(&mut world, 6..21, 0..6);
+    (0..2).for_each(|camera| lose(&mut world, camera, Failure::ServerClosed));
+    for second in 21..90u32 {
+        world.at(f64::from(second));
+        for camera in 0..2 {
+            lose(&mut world, camera, Failure::Unreachable);
+        }
+    }
+    let lines: Vec<_> = world.lines().into_iter().filter(|line| line.contains("alarm")).collect();
+    assert!(matches!(&lines[..], [line] if line.contains("alarm Network Unack")), "{lines:?}");
+}
+
+#[test]
 fn the_network_s_alarm_ends_when_most_are_back_and_those_that_are_not_have_their_own() {
     let mut world = recording(4);
     live(&mut world, 6..16, 0..4);
@@ -171,7 +186,7 @@ fn without_a_carrier_one_camera_is_enough() {
         (
             "with one it is the camera",
             true,
-            "35.0 alarm CameraLost(CameraIndex(0)) Unacknowledged x1 Camera(Unreachable)",
+            "37.0 alarm CameraLost(CameraIndex(0)) Unacknowledged x1 Camera(Unreachable)",
         ),
     ] {
         let mut world = recording(1);
@@ -179,7 +194,7 @@ fn without_a_carrier_one_camera_is_enough() {
         world.tell(Event::Carrier(carrier));
         live(&mut world, 12..26, 0..1);
         lose(&mut world, 0, Failure::Unreachable);
-        world.at(36.0);
+        world.at(38.0);
         let alarms: Vec<_> = world.lines().into_iter().filter(|line| line.contains("alarm")).collect();
         assert_eq!(alarms, [expected], "{case}");
     }

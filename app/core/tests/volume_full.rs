@@ -70,6 +70,45 @@ fn a_full_volume_is_preferred_again_when_twice_as_much_is_free_or_enough_was_del
 }
 
 #[test]
+fn a_full_volume_is_tried_again_after_a_quarter_of_an_hour_where_nothing_tells_of_room() {
+    for (case, free, fault, exhausted, preferred) in [
+        ("a quota, which no figure shows", Some(30 * MB), Fault::Quota, false, true),
+        ("a quota, and nothing left to delete", Some(30 * MB), Fault::Quota, true, true),
+        ("a filesystem that does not tell what is free", None, Fault::NoSpace, false, true),
+        ("a full disk, whose figures tell", Some(30 * MB), Fault::NoSpace, false, false),
+    ] {
+        let mut world = World::recording_on(BACKED);
+        world.space(0, free);
+        world.fault(0, fault);
+        world.at(2.25);
+        world.volume(0, VolumeEvent::Ready);
+        if exhausted {
+            world.volume(0, VolumeEvent::Exhausted { wanted: MB, protected: 0 });
+        }
+        world.at(901.0);
+        world.forget();
+        world.at(902.0);
+        let moved = world.lines().iter().any(|line| line.ends_with("cam0 to vol0"));
+        assert_eq!(moved, preferred, "{case}");
+    }
+}
+
+#[test]
+fn the_alarm_of_a_reserve_whose_quota_was_met_is_over_in_time() {
+    let mut world = World::recording_on(BACKED);
+    world.fault(1, Fault::Quota);
+    world.at(6.0);
+    world.volume(1, VolumeEvent::Ready);
+    world.at(901.0);
+    world.forget();
+    world.at(902.0);
+    world.expect_of(
+        "alarm Volume",
+        &["902.0 alarm Volume(VolumeIndex(1), Quota) ReturnedUnacknowledged x1 Volume(Quota)"],
+    );
+}
+
+#[test]
 fn a_volume_that_was_full_with_nothing_free_needs_room_for_some_seconds() {
     for (case, total, free, preferred) in [
         ("a large one, 16 MiB", 1 << 40, 16 * 1024 * 1024, false),

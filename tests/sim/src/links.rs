@@ -259,7 +259,7 @@ impl World {
         up.dead = true;
         self.cameras[camera].follow(at);
         // Some breaks are seen at once, some only by the silence after them.
-        if failure == Failure::Internal || self.weather.is_cut() || self.chance(70) {
+        if failure == Failure::Internal || self.chance(70) {
             self.fails(camera, stream, failure);
         }
     }
@@ -304,7 +304,7 @@ impl World {
         if up {
             self.agenda.at(at + DENSE, Item::Link(link(camera, stream), life, LinkStep::Glance));
         }
-        if up && failing && !was_failing && (self.weather.is_cut() || self.chance(60)) {
+        if up && failing && !was_failing && self.chance(60) {
             let wait = millis(self.rng.u64(1..400));
             self.agenda.at(at + wait, Item::Link(link(camera, stream), life, LinkStep::Break));
         } else if up && flaps {

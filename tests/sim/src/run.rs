@@ -172,14 +172,7 @@ impl World {
 
 /// Alarms of conditions that calm does not end: of the session, of how long the disks last, of what is protected.
 const fn lasts(key: &AlarmKey) -> bool {
-    matches!(
-        key,
-        AlarmKey::TrackNotRecorded(..)
-            | AlarmKey::RetentionShort(_)
-            | AlarmKey::VolumeExhausted(_)
-            // What filled up a quota nobody tells: it is only taken when nothing else is there, and then proves itself.
-            | AlarmKey::Volume(_, Fault::Quota)
-    )
+    matches!(key, AlarmKey::TrackNotRecorded(..) | AlarmKey::RetentionShort(_) | AlarmKey::VolumeExhausted(_))
 }
 
 fn secs_at(count: u64) -> At {

@@ -310,9 +310,7 @@ impl Volume {
 
     /// Does what is due at `now`.
     pub(crate) fn advance(&mut self, now: Mono) {
-        if let Some(Bar::Slow { until }) = self.bar
-            && until <= now
-        {
+        if self.barred_until().is_some_and(|until| until <= now) {
             self.bar = None;
         }
         match self.state {
@@ -366,10 +364,6 @@ impl Volume {
 
     /// When it wants to be called again at the latest.
     pub(crate) fn deadline(&self) -> Option<Mono> {
-        let bar = match self.bar {
-            Some(Bar::Slow { until }) => Some(until),
-            Some(Bar::Full { .. }) | None => None,
-        };
         let state = match self.state {
             State::Opening { deadline }
             | State::Closing { deadline, .. }
@@ -384,7 +378,7 @@ impl Volume {
             | State::Closed
             | State::Abandoned => None,
         };
-        [bar, state].into_iter().flatten().min()
+        [self.barred_until(), state].into_iter().flatten().min()
     }
 
     /// Tries it again, with what has to come first.

@@ -27,6 +27,10 @@ const CYCLES: [Duration; 5] = [
 /// A volume that was too slow is not preferred again for so long: it may well look quick while it has nothing to do.
 const SLOW_BAR: Duration = Duration::from_secs(300);
 
+/// A volume that was full, where no figure shows when there is room (a quota, a filesystem that does not tell), is tried again
+/// after so long. While it is still full that costs a turn of all cameras to it and back, which the rings bridge.
+const UNSEEN_BAR: Duration = Duration::from_secs(900);
+
 /// Free space, in bytes, without which a volume that was full is not preferred again: some seconds of 32 cameras.
 /// On a small one it is a fiftieth of all.
 const ROOM: u64 = 16 * 1024 * 1024;
@@ -50,8 +54,9 @@ pub(super) struct Trouble {
 /// Why it is only taken when nothing else is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Bar {
-    /// It was full: until more than this is free, or as much as it needs was deleted.
-    Full { above: u64, freed: u64 },
+    /// It was full: until more than this is free, or as much as it needs was deleted; where none of that may show, no
+    /// longer than `until`.
+    Full { above: u64, freed: u64, until: Option<Mono> },
     /// It was too slow.
     Slow { until: Mono },
 }
@@ -71,7 +76,21 @@ impl Volume {
     /// Cleaning found nothing to delete, and so many bytes more are wanted.
     pub(crate) fn exhausted(&mut self, wanted: u64) {
         let free = self.space.0.unwrap_or(0);
-        self.bar = Some(Bar::Full { above: free.saturating_add(wanted).max(self.room()), freed: 0 });
+        let above = free.saturating_add(wanted).max(self.room());
+        let until = match self.bar {
+            Some(Bar::Full { until, .. }) => until,
+            Some(Bar::Slow { .. }) | None => None,
+        };
+        self.bar = Some(Bar::Full { above, freed: 0, until });
+    }
+
+    /// Until when it is barred at the most, if time ends that.
+    pub(super) const fn barred_until(&self) -> Option<Mono> {
+        match self.bar {
+            Some(Bar::Slow { until }) => Some(until),
+            Some(Bar::Full { until, .. }) => until,
+            None => None,
+        }
     }
 
     /// It failed while it was opened or in use.
@@ -88,7 +107,9 @@ impl Volume {
         match fault {
             Fault::NoSpace | Fault::Quota => {
                 let twice = self.space.0.unwrap_or(0).saturating_mul(2);
-                self.bar = Some(Bar::Full { above: twice.max(self.room()), freed: 0 });
+                let unseen = fault == Fault::Quota || self.space.0.is_none();
+                let until = unseen.then_some(now + UNSEEN_BAR);
+                self.bar = Some(Bar::Full { above: twice.max(self.room()), freed: 0, until });
             }
             Fault::TooSlow => self.bar = Some(Bar::Slow { until: now + SLOW_BAR }),
             Fault::Other(_)
