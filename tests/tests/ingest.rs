@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use gstreamer::prelude::*;
 use holdfast::config::RtspUrl;
-use holdfast::ingest::{Reporter, Request, Session};
+use holdfast::ingest::{Departures, Reporter, Request, Session};
 use holdfast::mp4::Payload;
 use holdfast::ring::{AccessUnit, Item, Limits, Reader, Ring, TrackKind};
 use holdfast_core::effect::Stream;
@@ -60,6 +60,7 @@ impl Link {
             credentials: None,
             transport,
             audio: true,
+            departures: Departures::default(),
         };
         let clock = gstreamer::SystemClock::obtain();
         let wall = wall_micros() - clock.time().nseconds() as i64 / 1000;

@@ -7,7 +7,7 @@
 //! `HOLDFAST_RECONNECTS=2000` makes so many, however long it takes; otherwise it is as many as fit into 25 s.
 
 use holdfast::config::RtspUrl;
-use holdfast::ingest::{Reporter, Request, Session};
+use holdfast::ingest::{Departures, Reporter, Request, Session};
 use holdfast::ring::{Item, Limits, Reader, Ring};
 use holdfast_core::effect::Stream;
 use holdfast_core::event::CameraEvent;
@@ -173,6 +173,7 @@ fn once(url: &str, ring: &Arc<Ring>, reader: &mut Reader) {
         credentials: None,
         transport: Transport::Tcp,
         audio: true,
+        departures: Departures::default(),
     };
     let context = glib::MainContext::default();
     let turn = || while context.iteration(false) {};

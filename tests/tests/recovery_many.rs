@@ -34,9 +34,8 @@ fn scene(stage: &Stage) -> (Vec<VirtualCamera>, Vec<Proxy>, Recorder) {
     (cameras, proxies, recorder)
 }
 
-/// Within this, in microseconds, no more than four attempts are made. The core counts by the second; the other half is for
-/// a machine so busy that what was decided at its beginning is done late.
-const CROWD: i64 = 500_000;
+/// Within this, in microseconds, no more than four attempts are made.
+const CROWD: i64 = 1_000_000;
 
 /// The recorder's attempts, in order: microseconds of UTC. What a proxy counts is more: a connection that fails is followed
 /// by one that finds out why (decision 0017).
@@ -70,10 +69,10 @@ fn sixteen_cameras_that_are_lost_and_return_at_once_are_asked_four_at_a_time_the
     let moments = attempts(&recorder.log());
     let (most, seen) = (densest(&moments), proxies.iter().map(|proxy| proxy.attempts().len()).sum::<usize>());
     println!(
-        "16 cameras: {} attempts, at most {most} in half a second, in {seen} connections; all record again {recovered:.1?} after the fault's end",
+        "16 cameras: {} attempts, at most {most} in a second, in {seen} connections; all record again {recovered:.1?} after the fault's end",
         moments.len()
     );
-    assert!(most <= 4, "{most} attempts at once: {moments:?}");
+    assert!(most <= 4, "{most} attempts in a second: {moments:?}");
     assert!((16..=2 * moments.len()).contains(&seen), "{seen} connections of {} attempts", moments.len());
 
     faults(&stage, &recorder, &proxies);

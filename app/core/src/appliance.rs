@@ -6,20 +6,20 @@
 //! entries, which must not replace one another; [`crate::recording`] proves its bound for a caller that drains after
 //! every event.
 //!
-//! Order within one drain: the anchor, entries of ledgers, cameras, routes, volumes, alarms, the end. So what is to be
+//! Order within one drain: the anchor, entries of ledgers, what is shed, cameras, routes, volumes, alarms, the end. So what is to be
 //! written into a ledger comes before the command to close it.
 
 mod attention;
 mod cameras;
+mod volumes;
 
 use crate::alarm::{AlarmKey, Alarms, Detail, MAX_ALARMS};
 use crate::camera::Camera;
 use crate::clock::{Clock, Look};
 use crate::dial::Dial;
 use crate::effect::{CameraEffect, Effect, Entry, Stream, VolumeEffect};
-use crate::event::{Event, Health, VolumeEvent};
+use crate::event::Event;
 use crate::forecast::{Promise, Usage};
-use crate::load::Duty;
 use crate::memory::Memory;
 use crate::network::Network;
 use crate::recording::{MAX_ENTRIES, Recording};
@@ -27,7 +27,7 @@ use crate::rng::Rng;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, Settings, VolumeIndex};
 use crate::time::{Mono, Now};
 use crate::volume::Volume;
-use crate::watch::{self, Nothing, Watch};
+use crate::watch::Watch;
 use attention::{Attention, Subject};
 use core::time::Duration;
 use heapless::Vec;
@@ -178,6 +178,9 @@ impl Appliance {
         if let Some(entry) = self.recording.poll_entry(&self.volumes, self.clock.anchor()) {
             return Some(entry);
         }
+        if let Some(shed) = self.memory.poll_effect() {
+            return Some(Effect::Shed(shed));
+        }
         let routed = self.recording.target().is_some();
         for (index, camera) in (0u8..).zip(&mut self.cameras) {
             if self.attention.is_touched(usize::from(index))
@@ -196,9 +199,6 @@ impl Appliance {
         }
         if let Some(forecast) = self.poll_forecast() {
             return Some(forecast);
-        }
-        if let Some(shed) = self.memory.poll_effect() {
-            return Some(Effect::Shed(shed));
         }
         if let Some(notice) = self.alarms.poll_effect() {
             return Some(Effect::Alarm(notice));
@@ -274,10 +274,12 @@ impl Appliance {
             return false;
         }
         let by_micros = look.moved;
-        match look.known {
-            Some(known) => self.recording.time_corrected(now.mono, known, by_micros),
-            None => self.recording.clock_set(now.mono, by_micros),
+        if let Some(known) = look.known {
+            // The ledgers tell it as a correction; that the time was not to be trusted was an alarm, and is over.
+            self.recording.time_corrected(now.mono, known, by_micros);
+            return true;
         }
+        self.recording.clock_set(now.mono, by_micros);
         if !look.is_step() {
             return true;
         }
@@ -319,142 +321,6 @@ impl Appliance {
                 }
             }
         }
-    }
-
-    fn take_of_volume(&mut self, now: Now, index: VolumeIndex, event: VolumeEvent) {
-        let place = usize::from(index.0);
-        let duty = self.duty(index);
-        let (Some(volume), Some(usage)) = (self.volumes.get_mut(place), self.usages.get_mut(place)) else {
-            return;
-        };
-        let anchor = self.clock.anchor();
-        match event {
-            VolumeEvent::Ready => {
-                if let Some((mono, fault)) = volume.ready(now.mono) {
-                    let entry = Entry::VolumeFaulted { at: anchor.wall_at(mono), fault };
-                    self.recording.enter(index, entry);
-                }
-                if volume.is_ready() {
-                    self.recording.volume_ready(index);
-                }
-            }
-            VolumeEvent::History { camera, covered_until, past } => {
-                let account = (index, camera);
-                self.recording.history(account, covered_until, past, volume.fault(), now.wall);
-            }
-            VolumeEvent::Repaired { segments: _, segment_bytes, ledger_bytes } => {
-                let bytes = Detail::Bytes(segment_bytes.saturating_add(ledger_bytes));
-                self.alarms.occur(now, AlarmKey::VolumeRepaired(index), bytes);
-            }
-            VolumeEvent::Stored { camera, span, frames: _, bytes } => {
-                if volume.is_writing() {
-                    volume.stored();
-                    usage.stored(bytes);
-                    if let Some(camera) = self.cameras.get_mut(usize::from(camera.0)) {
-                        camera.stored(now.mono, span, anchor);
-                    }
-                    self.recording.stored(now.mono, (index, camera), span, anchor);
-                }
-            }
-            VolumeEvent::Faulted(fault) => volume.faulted(now.mono, fault),
-            VolumeEvent::Closed => volume.closed(now.mono),
-            VolumeEvent::Detached => {
-                volume.detached(now.mono);
-                if volume.is_absent() {
-                    // Whatever was wrong with the disk went with it.
-                    watch::health(now, index, Health::Good, &mut self.alarms);
-                }
-            }
-            VolumeEvent::Figures(figures) => {
-                let (was_ready, was_strained) = (volume.is_ready(), volume.is_strained());
-                volume.figures(now.mono, &figures, duty);
-                usage.figures(figures);
-                if volume.is_strained() && !was_strained {
-                    self.recording.volume_strained(index);
-                }
-                if let (true, false, Some(fault)) = (was_ready, volume.is_ready(), volume.fault()) {
-                    self.recording.volume_given_up(index, fault);
-                }
-            }
-            VolumeEvent::Deleted { rule: _, segments: _, bytes } => {
-                volume.deleted(bytes);
-                usage.deleted();
-            }
-            VolumeEvent::Exhausted { wanted, protected: _ } => {
-                volume.exhausted(wanted);
-                usage.exhausted(wanted);
-            }
-            VolumeEvent::LedgerEnds { at } => {
-                self.clock.ledger_ends(at);
-                self.look_at_clocks(now);
-            }
-            VolumeEvent::WentBack => {
-                self.alarms.occur(now, AlarmKey::VolumeWentBack(index), Detail::None);
-            }
-            VolumeEvent::Unmounted => volume.unmounted(now.mono),
-            VolumeEvent::KeptMounted => {
-                if volume.kept_mounted(now.mono) {
-                    self.alarms.occur(now, AlarmKey::KeptMounted(index), Detail::None);
-                }
-            }
-            VolumeEvent::Health(health) => watch::health(now, index, health, &mut self.alarms),
-            VolumeEvent::Attached
-            | VolumeEvent::Replaced
-            | VolumeEvent::Released
-            | VolumeEvent::Eject
-            | VolumeEvent::Use => {
-                // The end has begun: nothing is opened or taken out any more.
-                if self.life == Life::Running {
-                    self.take_of_place(now, index, &event);
-                }
-            }
-        }
-    }
-
-    /// What brings a volume in or takes it out.
-    fn take_of_place(&mut self, now: Now, index: VolumeIndex, event: &VolumeEvent) {
-        let Some(volume) = self.volumes.get_mut(usize::from(index.0)) else { return };
-        match event {
-            VolumeEvent::Attached => {
-                if volume.is_absent() {
-                    self.recording.volume_attached(index, now);
-                }
-                volume.attached(now.mono);
-            }
-            VolumeEvent::Replaced => {
-                if volume.is_absent() {
-                    self.recording.volume_replaced(index);
-                }
-            }
-            VolumeEvent::Released => volume.released(now.mono),
-            VolumeEvent::Eject => volume.eject(now.mono),
-            VolumeEvent::Use => volume.reuse(now.mono),
-            VolumeEvent::Ready
-            | VolumeEvent::LedgerEnds { .. }
-            | VolumeEvent::History { .. }
-            | VolumeEvent::Repaired { .. }
-            | VolumeEvent::Stored { .. }
-            | VolumeEvent::Faulted(_)
-            | VolumeEvent::Closed
-            | VolumeEvent::Detached
-            | VolumeEvent::Figures(_)
-            | VolumeEvent::Deleted { .. }
-            | VolumeEvent::Exhausted { .. }
-            | VolumeEvent::WentBack
-            | VolumeEvent::Unmounted
-            | VolumeEvent::KeptMounted
-            | VolumeEvent::Health(_) => {}
-        }
-    }
-
-    /// What a volume is there for now.
-    fn duty(&self, index: VolumeIndex) -> Duty {
-        if self.recording.target() != Some(index) {
-            return Duty::Reserve;
-        }
-        let able = |volume: &Volume| volume.is_ready() && !volume.is_barred();
-        let backed = (0u8..).zip(&self.volumes).any(|(other, volume)| other != index.0 && able(volume));
-        if backed { Duty::Backed } else { Duty::Alone }
     }
 
     /// Does what is due, then lets the machines that watch others follow.
@@ -501,30 +367,5 @@ impl Appliance {
             self.life = Life::Leaving;
             self.heartbeat = None;
         }
-    }
-
-    fn look_at_volumes(&mut self, now: Now) {
-        let target = self.recording.target();
-        for ((index, volume), usage) in (0u8..).zip(&mut self.volumes).zip(&mut self.usages) {
-            if target.is_some_and(|target| target.0 != index) {
-                volume.stand_by();
-            }
-            if volume.is_absent() || volume.is_ejected() {
-                usage.forget();
-            }
-            usage.advance(now.mono, volume.is_ready(), &self.promise);
-        }
-        self.watch.volumes(now, &self.volumes, &self.usages, &mut self.alarms);
-        if self.life == Life::Running {
-            // One that opens and fails again and again does not record.
-            let takes = |volume: &Volume| volume.is_ready() && volume.fault().is_none();
-            let nothing = match self.volumes.iter().any(takes) {
-                true => Nothing::Not,
-                false if self.volumes.iter().any(|volume| volume.is_hopeful(now.mono)) => Nothing::Perhaps,
-                false => Nothing::Surely,
-            };
-            self.watch.nothing_records(now, nothing, &mut self.alarms);
-        }
-        self.watch.untrusted(now, !self.clock.anchor().trusted, &mut self.alarms);
     }
 }

@@ -187,14 +187,15 @@ fn a_camera_that_refuses_the_password_is_not_asked_for_its_second_stream() {
 #[test]
 fn while_memory_is_short_no_fallback_is_begun_and_none_is_kept_longer_than_needed() {
     let mut world = main_lost();
-    for tenth in 0..200 {
-        world.at(2.0 + f64::from(tenth) * 0.1);
-        world.tell(Event::MemoryPressure(500));
-    }
+    world.at(12.0);
     world.expect_of("sub0", &["12.0 sub0 Connect { transport: Tcp, attempt: 0, why: MainAway }"]);
     fallback(&mut world, CameraEvent::Streaming { video: true, audio: false });
-    go_on(&mut world, 22, 24, None);
-    let first = main_returns(&mut world, 24);
+    for second in 12..50 {
+        go_on(&mut world, second, second + 1, None);
+        world.tell(Event::MemoryPressure(500));
+    }
+    world.expect_of("sub0", &[]);
+    let first = main_returns(&mut world, 50);
     world.forget();
     go_on(&mut world, first, first + 2, Some(first));
     let lines: Vec<_> = world.lines().into_iter().filter(|line| line.contains("record")).collect();
@@ -219,4 +220,26 @@ fn a_fallback_that_refuses_the_password_rests_though_the_main_stream_comes_and_g
     world.expect_of("sub0", &[]);
     world.at(72.0);
     world.expect_of("sub0", &["72.0 sub0 Connect { transport: Tcp, attempt: 1, why: MainAway }"]);
+}
+
+#[test]
+fn while_memory_is_short_a_second_stream_that_gives_nothing_is_let_go_and_asked_again_after() {
+    let mut world = main_lost();
+    world.at(12.0);
+    world.expect_of("sub0", &["12.0 sub0 Connect { transport: Tcp, attempt: 0, why: MainAway }"]);
+    for second in 13..=200u32 {
+        world.tell(Event::MemoryPressure(500));
+        world.at(f64::from(second));
+        fallback(&mut world, CameraEvent::TornDown);
+        if second == 40 {
+            world.forget();
+        }
+    }
+    world.expect_of("sub0", &[]);
+    for second in 201..=600u32 {
+        world.tell(Event::MemoryPressure(0));
+        world.at(f64::from(second));
+    }
+    let lines = world.lines();
+    assert!(lines.iter().any(|line| line.contains("sub0 Connect")), "{lines:?}");
 }

@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -51,7 +52,7 @@ pub fn watch(mut told: impl FnMut(bool) + 'static) -> io::Result<LinkWatch> {
         if drained && links.wants_dump() {
             match ask(socket) {
                 Ok(()) => links.asked(),
-                Err(error) => log::error!("the network's links cannot be listed: {error}"),
+                Err(error) => links.complain(format_args!("the network's links cannot be listed: {error}")),
             }
         }
         if let Some(carrier) = links.news() {
@@ -83,7 +84,7 @@ fn receive(socket: &OwnedFd, buffer: &mut [u8], links: &mut Links) -> bool {
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => return true,
             Err(error) => {
-                log::error!("the network's links cannot be watched: {error}");
+                links.complain(format_args!("the network's links cannot be watched: {error}"));
                 return false;
             }
         }
@@ -98,6 +99,8 @@ struct Links {
     carriers: BTreeSet<i32>,
     dump: Dump,
     told: Option<bool>,
+    /// It was said that they cannot be known, and they were not since.
+    complained: bool,
 }
 
 /// How far the list is.
@@ -131,16 +134,17 @@ impl Links {
             Message::Interrupted => self.lost(),
             Message::Done => {
                 self.dump = match self.dump {
-                    Dump::Coming | Dump::Whole => Dump::Whole,
+                    Dump::Coming | Dump::Whole => {
+                        self.complained = false;
+                        Dump::Whole
+                    }
                     Dump::Spoilt | Dump::Wanted => Dump::Wanted,
                     Dump::Refused => Dump::Refused,
                 }
             }
             Message::Refused(errno) => {
-                log::error!(
-                    "the kernel does not list the network's links: {}",
-                    Errno::from_raw_os_error(errno)
-                );
+                let error = Errno::from_raw_os_error(errno);
+                self.complain(format_args!("the kernel does not list the network's links: {error}"));
                 self.dump = Dump::Refused;
             }
         }
@@ -152,6 +156,20 @@ impl Links {
             Dump::Coming | Dump::Spoilt => Dump::Spoilt,
             Dump::Wanted | Dump::Refused | Dump::Whole => Dump::Wanted,
         };
+    }
+
+    /// Says what is wrong and what Holdfast does then: once, until the links are known again.
+    fn complain(&mut self, what: fmt::Arguments) {
+        if self.is_first_complaint() {
+            log::warn!(
+                "{what}. Holdfast goes on with what it last knew of them, and tries again when one changes; until then \
+                 a cable that is pulled is not told apart from lost cameras"
+            );
+        }
+    }
+
+    fn is_first_complaint(&mut self) -> bool {
+        !std::mem::replace(&mut self.complained, true)
     }
 
     fn wants_dump(&self) -> bool {

@@ -34,7 +34,7 @@ pub(super) fn link(
     match branch.join() {
         Ok(()) => Ok(branch),
         Err(error) => {
-            branch.remove(pipeline);
+            branch.remove(pipeline, shared.camera());
             Err(error)
         }
     }
@@ -73,17 +73,18 @@ pub(super) fn rebuild(
         if let Some(peer) = pad.peer()
             && let Err(error) = pad.unlink(&peer)
         {
-            log::error!("cannot take out the old media path: {error}");
+            log::error!(CAMERA = shared.camera(); "cannot take out the old media path: {error}");
         }
         // The new elements begin in the middle of a picture.
         shared.drop_until_keyframe();
         if let Err(error) = new.join() {
-            log::error!("cannot build the media path anew: {error}");
+            log::error!(CAMERA = shared.camera(); "cannot build the media path anew: {error}");
             report(CameraEvent::Failed(Failure::Internal));
         }
         *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(new);
         // This may be the thread that runs through them: it does not take them down itself.
-        pipeline.call_async(move |pipeline| old.remove(pipeline));
+        let shared = shared.clone();
+        pipeline.call_async(move |pipeline| old.remove(pipeline, shared.camera()));
         gst::PadProbeReturn::Remove
     });
     Ok(())
@@ -101,7 +102,7 @@ fn build(
         elements.iter().rev().try_for_each(|element| element.sync_state_with_parent())
     };
     brought_up().map_err(|error| {
-        take_down(pipeline, &elements);
+        take_down(pipeline, &elements, shared.camera());
         BuildError { what: error.to_string() }
     })?;
     Ok(elements)
@@ -116,19 +117,19 @@ impl Branch {
         self.pad.link(&first).map(drop).map_err(|error| BuildError { what: error.to_string() })
     }
 
-    /// Takes its elements out of the pipeline; nothing may pass through them any more.
-    pub(super) fn remove(&self, pipeline: &gst::Pipeline) {
-        take_down(pipeline, &self.elements);
+    /// Takes its elements out of the pipeline of `camera`; nothing may pass through them any more.
+    pub(super) fn remove(&self, pipeline: &gst::Pipeline, camera: &str) {
+        take_down(pipeline, &self.elements, camera);
     }
 }
 
 /// From the source on, so that none pushes into one that is down already.
-fn take_down(pipeline: &gst::Pipeline, elements: &[gst::Element]) {
+fn take_down(pipeline: &gst::Pipeline, elements: &[gst::Element], camera: &str) {
     for element in elements {
         // Not to be brought up again with the pipeline meanwhile.
         element.set_locked_state(true);
         if element.set_state(gst::State::Null).is_err() {
-            log::warn!("{} did not stop in good order; it is dropped", element.name());
+            log::warn!(CAMERA = camera; "{} did not stop in good order; it is dropped", element.name());
         }
         // One that was never added is not there to be removed.
         let _ = pipeline.remove(element);

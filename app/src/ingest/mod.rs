@@ -9,6 +9,7 @@
 mod branch;
 mod buffering;
 mod codecs;
+mod departures;
 mod failure;
 mod figures;
 mod formats;
@@ -26,7 +27,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use gstreamer as gst;
@@ -35,25 +36,19 @@ use holdfast_core::event::{CameraEvent, Failure};
 use holdfast_core::settings::Transport;
 
 pub use codecs::missing_elements;
+pub use departures::Departures;
 pub use figures::Figures;
 pub use soundness::is_sound;
 
 use crate::config::{RtspUrl, Secret};
 use crate::ring::Feed;
 use branch::Slot;
+use departures::Departure;
 use keep_alive::KeepAlive;
 use shared::Shared;
 use signs::Signs;
 use source::Tracks;
 use watch::Watch;
-
-/// Disconnections under way. Joining rtspsrc's task has no time-out: where it hangs, its thread and its
-/// connection stay, and the core goes on without them.
-static HANGING: AtomicUsize = AtomicUsize::new(0);
-
-/// So many hanging disconnections are too many: each holds a thread, a pipeline of some megabytes, and one of the few
-/// sessions that a camera allows. Twice the most cameras.
-const MOST_HANGING: usize = 64;
 
 /// Keeps passwords out of GStreamer's own log, whatever `GST_DEBUG` asks for: above warnings rtspsrc writes down whole
 /// requests with their `Authorization`, and the bus messages with URLs that may hold a password in their query. For
@@ -78,6 +73,8 @@ pub struct Request {
     pub transport: Transport,
     /// Whether audio is wanted.
     pub audio: bool,
+    /// Earlier connections of the same link that are not gone yet.
+    pub departures: Departures,
 }
 
 /// Tells the loop what happened. Called from any thread.
@@ -108,11 +105,13 @@ pub struct Session {
     video: Slot,
     report: Reporter,
     over: Arc<AtomicBool>,
+    departures: Departures,
 }
 
 impl Session {
     /// Builds the pipeline and begins to connect. `Streaming` or `Failed` is reported later. Media goes into `feed`.
     pub fn start(request: &Request, feed: Feed, report: Reporter) -> Result<Self, BuildError> {
+        request.departures.allow()?;
         let pipeline = gst::Pipeline::with_name(&format!("camera-{}", request.camera));
         // One clock for every camera and for the core: CLOCK_MONOTONIC. A network clock that rtspsrc may
         // offer would make access units of two cameras incomparable.
@@ -120,15 +119,7 @@ impl Session {
         let source = source::source(request)?;
         pipeline.add(&source).map_err(|error| BuildError { what: error.to_string() })?;
 
-        let hanging = HANGING.load(Ordering::Acquire);
-        if hanging >= MOST_HANGING {
-            return Err(BuildError {
-                what: format!(
-                    "{hanging} disconnections hang; no more are begun, and this one is tried again later"
-                ),
-            });
-        }
-        let shared = Shared::new(feed);
+        let shared = Shared::new(&request.camera, feed);
         let (video, over) = (Slot::default(), Arc::default());
         let tracks = Arc::new(Tracks::new(request.audio));
         let signs = Arc::new(Signs::new(request.url.is_tls()));
@@ -147,7 +138,7 @@ impl Session {
         let (bye, context) = (watch.clone(), glib::MainContext::ref_thread_default());
         source::notice(&source, &signs, move || bye.may_be_over(&context));
 
-        let keep_alive = KeepAlive::start(&source, &signs);
+        let keep_alive = KeepAlive::start(&request.camera, &source, &signs);
         let kind = Rc::new(Cell::new(buffering::Kind::Live));
         let watch = watch.messages(&pipeline, Rc::clone(&kind))?;
         match buffering::play(&pipeline) {
@@ -163,6 +154,7 @@ impl Session {
             video,
             report,
             over,
+            departures: request.departures.clone(),
         })
     }
 
@@ -187,25 +179,37 @@ impl Session {
     /// Ends the session on a thread of its own, since joining rtspsrc's task has no time-out, and
     /// reports `TornDown` when it is done. What already reached the ring stays there.
     pub fn tear_down(self, report: Reporter) {
-        let Session { camera, pipeline, watch, keep_alive, shared, over, .. } = self;
+        self.tear_down_on(thread::Builder::new().name("teardown".into()), report);
+    }
+
+    fn tear_down_on(self, thread: thread::Builder, report: Reporter) {
+        let Session { camera, pipeline, watch, keep_alive, shared, over, departures, .. } = self;
         over.store(true, Ordering::Release);
         drop(watch);
         drop(keep_alive);
-        HANGING.fetch_add(1, Ordering::AcqRel);
         let end = {
-            let report = Arc::clone(&report);
-            move || {
+            let camera = camera.clone();
+            move |pipeline: &gst::Pipeline, departure: Option<Departure>| {
                 if pipeline.set_state(gst::State::Null).is_err() {
                     log::warn!(CAMERA = camera.as_str(); "the media pipeline did not stop in good order; it is dropped");
                 }
                 shared.end();
-                HANGING.fetch_sub(1, Ordering::AcqRel);
+                // Before it is told: the next connection may be the answer.
+                drop(departure);
                 report(CameraEvent::TornDown);
             }
         };
-        if let Err(error) = thread::Builder::new().name("teardown".into()).spawn(end) {
-            // Out of threads: the core's tear-down deadline goes on without us.
-            log::error!("cannot start a thread to disconnect a camera: {error}");
+        let on_a_thread = {
+            let (end, pipeline, departure) = (end.clone(), pipeline.clone(), departures.begin());
+            move || end(&pipeline, Some(departure))
+        };
+        if let Err(error) = thread.spawn(on_a_thread) {
+            log::error!(
+                CAMERA = camera.as_str();
+                "cannot start a thread to disconnect: {error}; one of GStreamer's own does it, as soon as there is one"
+            );
+            // Until then the core's tear-down deadline goes on without us.
+            pipeline.call_async(move |pipeline| end(pipeline, None));
         }
     }
 }

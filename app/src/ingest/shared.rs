@@ -11,6 +11,7 @@ use crate::ring::{AccessUnit, Feed, TrackKind};
 /// See the module. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Shared {
+    camera: Arc<str>,
     feed: Feed,
     /// Counts of what came.
     pub figures: Arc<Figures>,
@@ -20,9 +21,20 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// For a session that pushes into `feed`.
-    pub fn new(feed: Feed) -> Self {
-        Shared { feed, figures: Arc::default(), timeline: Arc::default(), video: Arc::default() }
+    /// For a session of `camera` that pushes into `feed`.
+    pub fn new(camera: &str, feed: Feed) -> Self {
+        Shared {
+            camera: camera.into(),
+            feed,
+            figures: Arc::default(),
+            timeline: Arc::default(),
+            video: Arc::default(),
+        }
+    }
+
+    /// The camera's name, for messages.
+    pub fn camera(&self) -> &str {
+        &self.camera
     }
 
     /// The connection's time. While it is held, no unit is pushed.

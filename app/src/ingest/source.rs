@@ -166,14 +166,15 @@ pub(super) fn link_streams(
                 let before = video.lock().unwrap_or_else(PoisonError::into_inner).replace(branch);
                 if let Some(before) = before {
                     // Another sender goes on where one said BYE: what ran behind that one ran out.
-                    pipeline.call_async(move |pipeline| before.remove(pipeline));
+                    let shared = shared.clone();
+                    pipeline.call_async(move |pipeline| before.remove(pipeline, shared.camera()));
                 }
                 signs.streaming();
                 report(CameraEvent::Streaming { video: true, audio: tracks.audio.load(Ordering::Acquire) });
             }
             Ok(_) => {}
             Err(error) => {
-                log::error!("cannot build the media path for {}: {error}", codec.encoding);
+                log::error!(CAMERA = shared.camera(); "cannot build the media path for {}: {error}", codec.encoding);
                 report(CameraEvent::Failed(Failure::Internal));
             }
         }

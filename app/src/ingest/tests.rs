@@ -18,7 +18,7 @@ const JPEG: &str = "m=video 0 RTP/AVP 26\r\na=control:track1\r\n";
 
 /// What a server does about a request.
 #[derive(Clone, Copy)]
-enum Act {
+pub(super) enum Act {
     Answer(u16),
     Describe(&'static str),
     Close,
@@ -30,7 +30,7 @@ enum Act {
 }
 
 /// A server does all by the book, but for this method.
-type But = (&'static str, Act);
+pub(super) type But = (&'static str, Act);
 
 fn act(method: &str, (other, act): But) -> Act {
     match method {
@@ -40,26 +40,50 @@ fn act(method: &str, (other, act): But) -> Act {
     }
 }
 
-/// Serves one connection after another until the process ends; counts them.
-fn serve(but: But) -> (u16, Arc<AtomicUsize>) {
+/// A server that runs until the process ends.
+pub(super) struct Server {
+    port: u16,
+    connections: Arc<AtomicUsize>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub(super) fn url(&self) -> String {
+        format!("rtsp://127.0.0.1:{}/main", self.port)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Acquire)
+    }
+
+    /// The heads of all requests.
+    pub(super) fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+/// Serves one connection after another.
+pub(super) fn serve(but: But) -> Server {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let connections = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&connections);
+    let (connections, heard) = (Arc::<AtomicUsize>::default(), Arc::<Mutex<Vec<String>>>::default());
+    let server = Server { port, connections: Arc::clone(&connections), heard: Arc::clone(&heard) };
     thread::spawn(move || {
         for stream in listener.incoming() {
-            count.fetch_add(1, Ordering::AcqRel);
-            thread::spawn(move || converse(stream.unwrap(), but));
+            connections.fetch_add(1, Ordering::AcqRel);
+            let heard = Arc::clone(&heard);
+            thread::spawn(move || converse(stream.unwrap(), but, &heard));
         }
     });
-    (port, connections)
+    server
 }
 
 /// Until the client or the server ends it.
-fn converse(mut stream: TcpStream, but: But) -> Option<()> {
+fn converse(mut stream: TcpStream, but: But, heard: &Mutex<Vec<String>>) -> Option<()> {
     loop {
         let request = request(&mut stream)?;
         let method = request.split(' ').next()?;
+        heard.lock().unwrap().push(request.clone());
         let sequence = request.lines().find_map(|line| line.strip_prefix("CSeq: "))?;
         let (status, body) = match act(method, but) {
             Act::Close => return None,
@@ -120,38 +144,79 @@ fn bye(ssrc: u32) -> Vec<u8> {
     message
 }
 
+/// A link to a server, and what is told of it.
+pub(super) struct Link {
+    request: Request,
+    ring: Arc<Ring>,
+    told: Arc<Mutex<Vec<CameraEvent>>>,
+    pub(super) context: glib::MainContext,
+}
+
+impl Link {
+    pub(super) fn to(url: &str) -> Link {
+        gst::init().unwrap();
+        Link {
+            request: Request {
+                camera: "camera".into(),
+                url: crate::config::RtspUrl::parse(url).unwrap().url,
+                credentials: None,
+                transport: Transport::Tcp,
+                audio: true,
+                departures: Departures::default(),
+            },
+            ring: Ring::new(Limits { bytes: 1 << 20, time: Duration::from_secs(1) }),
+            told: Arc::default(),
+            context: glib::MainContext::new(),
+        }
+    }
+
+    pub(super) fn reporter(&self) -> Reporter {
+        let sink = Arc::clone(&self.told);
+        Arc::new(move |event| sink.lock().unwrap().push(event))
+    }
+
+    pub(super) fn start(&self) -> Result<Session, BuildError> {
+        let start = || Session::start(&self.request, self.ring.connect(Stream::Main), self.reporter());
+        self.context.with_thread_default(start).unwrap()
+    }
+
+    /// Turns its loop until there is something.
+    pub(super) fn until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // A session's messages find the loop that they came on.
+            self.context.with_thread_default(|| while self.context.iteration(false) {}).unwrap();
+            if let Some(found) = found() {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "no {what}: {:?}", self.told.lock().unwrap());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits until something is told; gives it, and forgets it.
+    fn until_told(&self, what: &str, wanted: impl Fn(&CameraEvent) -> bool) -> CameraEvent {
+        self.until(what, || {
+            let mut told = self.told.lock().unwrap();
+            let at = told.iter().position(&wanted)?;
+            Some(told.remove(at))
+        })
+    }
+
+    pub(super) fn until_torn_down(&self) {
+        self.until_told("end", |event| *event == CameraEvent::TornDown);
+    }
+}
+
 /// Connects, and gives the first failure that is reported.
 fn failure(url: &str) -> Failure {
-    gst::init().unwrap();
-    let url = crate::config::RtspUrl::parse(url).unwrap().url;
-    let request =
-        Request { camera: "camera".into(), url, credentials: None, transport: Transport::Tcp, audio: true };
-    let context = glib::MainContext::new();
-    context
-        .with_thread_default(|| {
-            let told = Arc::new(Mutex::new(Vec::new()));
-            let sink = Arc::clone(&told);
-            let report: Reporter = Arc::new(move |event| sink.lock().unwrap().push(event));
-            let ring = Ring::new(Limits { bytes: 1 << 20, time: Duration::from_secs(1) });
-            let session = Session::start(&request, ring.connect(Stream::Main), Arc::clone(&report)).unwrap();
-            let until = |found: &dyn Fn(&CameraEvent) -> bool| {
-                let deadline = Instant::now() + PATIENCE;
-                loop {
-                    while context.iteration(false) {}
-                    if let Some(event) = told.lock().unwrap().iter().find(|event| found(event)) {
-                        return event.clone();
-                    }
-                    assert!(Instant::now() < deadline, "{:?}", told.lock().unwrap());
-                    thread::sleep(Duration::from_millis(5));
-                }
-            };
-            let failed = until(&|event| matches!(event, CameraEvent::Failed(_)));
-            session.tear_down(report);
-            until(&|event| *event == CameraEvent::TornDown);
-            let CameraEvent::Failed(failure) = failed else { unreachable!() };
-            failure
-        })
-        .unwrap()
+    let link = Link::to(url);
+    let session = link.start().unwrap();
+    let failed = link.until_told("failure", |event| matches!(event, CameraEvent::Failed(_)));
+    session.tear_down(link.reporter());
+    link.until_torn_down();
+    let CameraEvent::Failed(failure) = failed else { unreachable!() };
+    failure
 }
 
 #[test]
@@ -184,9 +249,9 @@ fn a_person_is_told_why_there_is_no_stream() {
     let attempts = table.map(|(name, but, expected, most)| {
         let attempt = thread::Builder::new().name(name.to_owned());
         let attempt = attempt.spawn(move || {
-            let (port, connections) = serve(but);
-            let told = failure(&format!("rtsp://127.0.0.1:{port}/main"));
-            (name, told, expected, connections.load(Ordering::Acquire), most)
+            let server = serve(but);
+            let told = failure(&server.url());
+            (name, told, expected, server.connections(), most)
         });
         attempt.unwrap()
     });
@@ -202,7 +267,59 @@ fn a_person_is_told_why_there_is_no_connection() {
     assert_eq!(failure(&format!("rtsp://127.0.0.1:{free}/main")), Failure::Refused);
     assert_eq!(failure("rtsp://camera.invalid/main"), Failure::NameNotResolved);
     // What listens speaks no TLS. One connection is rtspsrc's, one the diagnosis.
-    let (port, connections) = serve(("OPTIONS", Act::Close));
-    assert_eq!(failure(&format!("rtsps://127.0.0.1:{port}/main")), Failure::Tls);
-    assert_eq!(connections.load(Ordering::Acquire), 2);
+    let server = serve(("OPTIONS", Act::Close));
+    assert_eq!(failure(&server.url().replace("rtsp:", "rtsps:")), Failure::Tls);
+    assert_eq!(server.connections(), 2);
+}
+
+/// Keeps a session's tear-down from ending, as long as the guard of the lock is held.
+fn hang(session: &Session, lock: &Arc<Mutex<()>>) {
+    let line = "fakesrc name=stuck ! fakesink async=false";
+    let stuck = gst::parse::bin_from_description(line, false).unwrap();
+    session.pipeline.add(&stuck).unwrap();
+    let pad = stuck.by_name("stuck").unwrap().static_pad("src").unwrap();
+    let (lock, (reached, has_reached)) = (Arc::clone(lock), std::sync::mpsc::channel());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        let _ = reached.send(());
+        drop(lock.lock().unwrap());
+        gst::PadProbeReturn::Ok
+    });
+    stuck.sync_state_with_parent().unwrap();
+    has_reached.recv_timeout(PATIENCE).unwrap();
+}
+
+#[test]
+fn tear_downs_that_hang_keep_their_own_camera_alone_from_connecting_and_for_no_longer_than_they_hang() {
+    let url = serve(("OPTIONS", Act::BeSilent)).url();
+    let (link, other) = (Link::to(&url), Link::to(&url));
+    let lock = Arc::new(Mutex::new(()));
+    let held = lock.lock().unwrap();
+    for number in ["the first", "the second, while one hangs"] {
+        let session = link.start().unwrap_or_else(|error| panic!("{number}: {error}"));
+        hang(&session, &lock);
+        session.tear_down(link.reporter());
+    }
+    assert!(link.start().is_err(), "two hang");
+    let unconcerned = other.start().unwrap();
+    unconcerned.tear_down(other.reporter());
+    other.until_torn_down();
+    drop(held);
+    link.until_torn_down();
+    link.until_torn_down();
+    link.start().unwrap().tear_down(link.reporter());
+    link.until_torn_down();
+}
+
+#[test]
+fn a_connection_ends_where_no_thread_can_be_had_for_it_and_counts_as_none_that_hangs() {
+    let link = Link::to(&serve(("OPTIONS", Act::BeSilent)).url());
+    for round in 0..4 {
+        let session = link.start().unwrap_or_else(|error| panic!("round {round}: {error}"));
+        let pipeline = session.pipeline.clone();
+        // No address space holds such a stack.
+        let impossible = thread::Builder::new().stack_size(isize::MAX as usize & !0xffff);
+        session.tear_down_on(impossible, link.reporter());
+        link.until_torn_down();
+        assert_eq!(pipeline.current_state(), gst::State::Null, "round {round}");
+    }
 }

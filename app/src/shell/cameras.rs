@@ -10,7 +10,7 @@ use holdfast_core::time::{Anchor, Mono, Now, Span, Wall};
 use super::{Message, Outbox};
 use crate::config::{CameraConfig, Config, Memory, RtspUrl};
 use crate::host::{clock, memory};
-use crate::ingest::{Reporter, Request, Session};
+use crate::ingest::{Departures, Reporter, Request, Session};
 use crate::ring::{Dropped, Limits, Ring};
 use crate::view::{CameraLine, Picture, VolumeLine};
 
@@ -42,6 +42,8 @@ struct Link {
     session: Option<Session>,
     /// Counts sessions: a message of an older one is stale.
     generation: u64,
+    /// Those of its sessions that are being torn down.
+    departures: Departures,
 }
 
 /// A camera at one moment.
@@ -283,6 +285,7 @@ impl Part {
             credentials: credentials.map(|who| (who.user.clone(), who.password.clone())),
             transport,
             audio: config.audio,
+            departures: self.link(stream).departures.clone(),
         };
         match Session::start(&request, self.ring.connect(stream), Arc::clone(&report)) {
             Ok(session) => self.link_mut(stream).session = Some(session),

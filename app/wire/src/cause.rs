@@ -75,7 +75,7 @@ impl Failure {
             Failure::ConnectTimeout => "no answer in time",
             Failure::Unauthorized => "user or password refused (RTSP 401)",
             Failure::Forbidden => "access forbidden (RTSP 403)",
-            Failure::NotFound => "stream path not found (RTSP 404)",
+            Failure::NotFound => "stream path not found",
             Failure::SessionLimit => "camera's session or bandwidth limit reached",
             Failure::ServiceUnavailable => "camera's server unavailable (RTSP 5xx)",
             Failure::Tls => "TLS handshake or certificate refused",

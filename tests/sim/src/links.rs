@@ -6,7 +6,7 @@ use crate::invariant::Invariant;
 use crate::stream::{Ail, GOP, Link, Up};
 use crate::world::World;
 use core::time::Duration;
-use holdfast_core::effect::{CameraEffect, CameraStatus, Reason, Stream};
+use holdfast_core::effect::{CameraEffect, CameraStatus, Reason, Shed, Stream};
 use holdfast_core::event::{CameraEvent, Cause, Event, Failure};
 use holdfast_core::settings::{CameraIndex, Transport};
 
@@ -43,6 +43,10 @@ impl World {
     fn connect(&mut self, camera: usize, stream: Stream, transport: Transport) {
         self.tally.attempts += 1;
         self.judge_attempt(camera, stream);
+        let shed = stream == Stream::Fallback && self.shed == Shed::Fallback;
+        self.demand(!shed, Invariant::Memory, || {
+            format!("cam{camera}: its second stream is connected while such are given up")
+        });
         let (at, runs) = (self.at, self.is_running());
         let Some(source) = self.cameras[camera].source(stream) else {
             return self.demand(false, Invariant::OneLink, || format!("cam{camera} has no fallback"));
@@ -80,8 +84,9 @@ impl World {
             format!("cam{camera} {stream:?}: disconnects while {was:?}")
         });
         let main = stream == Stream::Main;
-        self.demand(!(main && why == Reason::MemoryShort), Invariant::Memory, || {
-            format!("cam{camera}: its main stream is given up for memory")
+        let own = matches!(why, Reason::Failed(_) | Reason::OtherTransport | Reason::Stop);
+        self.demand(!main || own, Invariant::Memory, || {
+            format!("cam{camera}: its main stream is given up for what is not its own: {why:?}")
         });
         self.judge_hang_up(camera, stream, why);
         self.cameras[camera].settle(at);

@@ -20,7 +20,7 @@ use fastrand::Rng;
 use holdfast_core::Appliance;
 use holdfast_core::alarm::{AlarmKey, AlarmState};
 use holdfast_core::effect::{Shed, Stream};
-use holdfast_core::event::{Event, Fault};
+use holdfast_core::event::Event;
 use holdfast_core::settings::{Settings, Transport, VolumeKind};
 use holdfast_core::time::{Anchor, Mono, Wall};
 use std::collections::VecDeque;

@@ -91,7 +91,7 @@ impl Saboteur for Holds {
 #[track_caller]
 fn found<S: Saboteur + 'static>(make: impl Fn() -> S, expected: Invariant) {
     let mut seen = Vec::new();
-    for seed in 1..=8 {
+    for seed in 1..=40 {
         let plan = Plan { seed, span: Duration::from_secs(6 * 3600), cameras: 16 };
         if let Some((violation, _)) = run(plan, Some(Box::new(make()))).broken {
             if violation.invariant == expected {

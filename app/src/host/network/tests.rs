@@ -167,6 +167,26 @@ fn stories_of_links() {
     }
 }
 
+#[test]
+fn what_is_wrong_is_said_once_until_the_links_are_known_again() {
+    let learn = |links: &mut Links, datagram: Vec<u8>| messages(&datagram).for_each(|it| links.learn(it));
+    let refused = || message(ERROR, 0, &(-1i32).to_ne_bytes());
+    let mut links = Links::default();
+    assert!(links.is_first_complaint());
+    let mut links_of_a_sandbox = Links::default();
+    for round in 0..3 {
+        learn(&mut links_of_a_sandbox, refused());
+        assert!(!links_of_a_sandbox.is_first_complaint(), "{round}");
+        learn(&mut links_of_a_sandbox, down(2));
+        links_of_a_sandbox.asked();
+    }
+    learn(&mut links, refused());
+    learn(&mut links, up(2));
+    links.asked();
+    learn(&mut links, [up(2), done()].concat());
+    assert!(links.is_first_complaint(), "they were known in between");
+}
+
 proptest! {
     #[test]
     fn no_bytes_break_the_reader(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {

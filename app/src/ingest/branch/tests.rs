@@ -34,7 +34,7 @@ fn a_branch_is_exchanged_again_and_again_and_nothing_of_the_old_ones_is_left() {
     let pad = pipeline.by_name("source").unwrap().static_pad("src").unwrap();
     let codec = CODECS.iter().find(|codec| codec.encoding == "PCMA").unwrap();
     let ring = Ring::new(Limits { bytes: 1 << 20, time: Duration::from_secs(1) });
-    let shared = Shared::new(ring.connect(Stream::Main));
+    let shared = Shared::new("camera", ring.connect(Stream::Main));
     let report: Reporter = Arc::new(|event| panic!("{event:?}"));
     let slot = Slot::default();
     assert!(rebuild(&pipeline, &slot, &shared, &report).is_err(), "there is nothing yet");
@@ -74,7 +74,7 @@ fn a_branch_through_which_nothing_runs_is_exchanged_at_once() {
     let pad = pipeline.by_name("source").unwrap().static_pad("src").unwrap();
     let codec = CODECS.iter().find(|codec| codec.encoding == "H264").unwrap();
     let ring = Ring::new(Limits { bytes: 1 << 20, time: Duration::from_secs(1) });
-    let shared = Shared::new(ring.connect(Stream::Main));
+    let shared = Shared::new("camera", ring.connect(Stream::Main));
     let report: Reporter = Arc::new(|event| panic!("{event:?}"));
     let slot = Slot::default();
     *slot.lock().unwrap() = Some(link(&pipeline, &pad, codec, &shared).unwrap());

@@ -365,23 +365,30 @@ pub(super) fn camera_hint(failure: Failure) -> &'static str {
         Failure::NotFound => ". Check the path in the camera's url",
         Failure::SessionLimit => ". Close other viewers of this camera",
         Failure::Tls => ". Check the camera's certificate and this device's clock",
-        Failure::UnsupportedTransport => ". Set the camera's transport to auto",
+        Failure::UnsupportedTransport => {
+            ". Set the camera's transport to auto; if it is, allow RTP over TCP or UDP in the camera"
+        }
         Failure::NothingRecordable => ". Set the camera's video codec to H.264 or H.265",
-        Failure::Unknown
-        | Failure::ServiceUnavailable
-        | Failure::ServerClosed
-        | Failure::Bye
-        | Failure::Stalled
-        | Failure::KeyframeStarved
-        | Failure::Garbage
+        Failure::ServerClosed | Failure::Bye | Failure::Stalled => {
+            ". If it happens again, check the camera's power supply and its cable"
+        }
+        Failure::ServiceUnavailable => {
+            ". If it lasts, restart the camera: it says that it has no room for this session"
+        }
+        Failure::KeyframeStarved => ". Set the camera to send a keyframe each second or two",
+        Failure::KeepAliveRefused => {
+            ". Look for a newer firmware of the camera: it ends sessions that are in use"
+        }
+        Failure::NotStored => {
+            ". Restart the camera; if it happens again, keep the log: it may be a fault of Holdfast"
+        }
+        Failure::Unknown | Failure::Internal => ". If it lasts, keep the log: it may be a fault of Holdfast",
+        Failure::OutOfMemory => ". Record fewer cameras, or lower bit rates, on this device",
+        Failure::Garbage
         | Failure::TimestampsJump
         | Failure::TimestampsFrozen
         | Failure::TimestampsBackwards
-        | Failure::FormatChanges
-        | Failure::NotStored
-        | Failure::KeepAliveRefused
-        | Failure::OutOfMemory
-        | Failure::Internal => "",
+        | Failure::FormatChanges => "",
     }
 }
 
