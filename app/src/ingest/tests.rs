@@ -281,7 +281,7 @@ fn hang(session: &Session, lock: &Arc<Mutex<()>>) {
     let (lock, (reached, has_reached)) = (Arc::clone(lock), std::sync::mpsc::channel());
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
         let _ = reached.send(());
-        drop(lock.lock().unwrap());
+        drop(lock.lock());
         gst::PadProbeReturn::Ok
     });
     stuck.sync_state_with_parent().unwrap();
