@@ -445,6 +445,15 @@ impl Alarm {
         self.phase = Phase::Standing(Known::No);
     }
 
+    /// As its rule says; a camera that is lost is as bad as what it is lost by, if that is worse.
+    fn severity(&self) -> Severity {
+        let by_rule = rule(&self.key).severity;
+        match (&self.key, self.detail) {
+            (AlarmKey::CameraLost(_), Detail::Camera(failure)) => by_rule.max(handling(failure).severity),
+            (_, _) => by_rule,
+        }
+    }
+
     fn advance(&mut self, now: Mono) {
         match self.phase {
             Phase::Rising { due } if due <= now => self.stand(),
@@ -482,7 +491,7 @@ impl Alarm {
             return None;
         }
         self.told = told;
-        let (key, severity) = (self.key.clone(), rule(&self.key).severity);
+        let (key, severity) = (self.key.clone(), self.severity());
         Some(AlarmNotice { key, severity, state, since: self.since, count, detail: self.detail })
     }
 }

@@ -66,6 +66,25 @@ fn a_camera_that_comes_and_goes_is_one_alarm() {
 }
 
 #[test]
+fn a_lost_camera_is_as_bad_as_what_it_is_lost_by() {
+    for (failure, severity) in [
+        (Failure::Refused, Severity::High),
+        (Failure::OutOfMemory, Severity::Critical),
+        (Failure::Garbage, Severity::High),
+    ] {
+        let mut world = World::recording();
+        world.fail(failure);
+        // Told before its next attempt has an answer.
+        world.at(14.9);
+        let told = world.effects().into_iter().find_map(|effect| match effect {
+            Effect::Alarm(notice) if matches!(notice.key, AlarmKey::CameraLost(_)) => Some(notice.severity),
+            _ => None,
+        });
+        assert_eq!(told, Some(severity), "{failure}");
+    }
+}
+
+#[test]
 fn a_refused_password_is_its_own_alarm_at_once_and_over_with_access() {
     let mut world = World::one();
     world.volume(0, VolumeEvent::Ready);
