@@ -189,6 +189,24 @@ fn a_camera_whose_volume_is_slow_is_not_lost() {
 }
 
 #[test]
+fn a_camera_is_not_mended_for_what_a_volume_that_was_left_did_not_store() {
+    let mut world = World::started(world::settings(1, 2, holdfast_core::settings::TransportChoice::Auto));
+    world.volume(0, VolumeEvent::Ready);
+    world.volume(1, VolumeEvent::Ready);
+    world.at(1.0);
+    world.record(1.0, 2.0);
+    for second in 3..=50u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+        if second == 28 {
+            world.fault(0, Fault::Io);
+            world.forget();
+        }
+    }
+    world.expect_of("cam0 resume", &[]);
+}
+
+#[test]
 fn what_a_ring_drops_while_its_volume_is_slow_is_the_volume_s() {
     let mut world = World::recording_on(ALONE);
     figures(&mut world, &[(0.9, 60), (0.9, 70), (0.9, 80), (0.9, 99)]);
