@@ -1,10 +1,10 @@
-//! Stories of routes: which volume takes the footage.
+//! Stories of routes: which volume takes the footage, and what the others are told.
 
 mod world;
 
-use holdfast_core::event::{Fault, VolumeEvent};
-use holdfast_core::settings::TransportChoice;
-use world::{World, settings};
+use holdfast_core::event::{CameraEvent, Failure, Fault, VolumeEvent};
+use holdfast_core::settings::{TransportChoice, VolumeKind};
+use world::{World, places, settings};
 
 fn two_volumes() -> World {
     let mut world = World::started(settings(1, 2, TransportChoice::Auto));
@@ -69,4 +69,30 @@ fn a_volume_that_took_over_in_haste_is_kept_though_a_later_one_has_proved_itself
     world.fault(1, Fault::Io);
     world.at(60.0);
     world.expect_of(" to ", &["40.0 cam0 to vol0"]);
+}
+
+#[test]
+fn a_disk_that_comes_while_a_camera_is_away_is_not_told_that_its_footage_goes_elsewhere() {
+    let mut world = World::started(places(&[VolumeKind::Disk, VolumeKind::Path]));
+    world.volume(1, VolumeEvent::Ready);
+    world.at(3.0);
+    world.streaming();
+    world.at(4.0);
+    world.received(1);
+    world.stored_on(1, 3.0, 4.0);
+    world.fail(Failure::Unreachable);
+    world.camera(0, CameraEvent::TornDown);
+    world.at(10.0);
+    world.volume(0, VolumeEvent::Attached);
+    world.volume(0, VolumeEvent::Ready);
+    world.forget();
+    world.at(41.0);
+    let back = world.until_connect();
+    world.streaming();
+    world.at(back + 1.0);
+    world.received(1);
+    world.stored(back, back + 1.0);
+    let lines = world.lines();
+    let gaps: Vec<_> = lines.iter().filter(|line| line.contains("gap")).collect();
+    assert!(!gaps.is_empty() && gaps.iter().all(|gap| gap.contains("Camera(")), "{gaps:?}");
 }

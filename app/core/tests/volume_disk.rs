@@ -2,7 +2,7 @@
 
 mod world;
 
-use holdfast_core::event::{CameraEvent, Event, Failure, Fault, Past, VolumeEvent};
+use holdfast_core::event::{Event, Fault, Past, VolumeEvent};
 use holdfast_core::settings::VolumeKind;
 use world::{World, places};
 
@@ -542,30 +542,4 @@ fn nothing_is_opened_once_the_end_has_begun() {
     world.volume(0, VolumeEvent::Attached);
     world.volume(0, VolumeEvent::Use);
     world.expect_of("vol0", &[]);
-}
-
-#[test]
-fn a_disk_that_comes_while_a_camera_is_away_is_not_told_that_its_footage_goes_elsewhere() {
-    let mut world = World::started(places(&[VolumeKind::Disk, VolumeKind::Path]));
-    world.volume(1, VolumeEvent::Ready);
-    world.at(3.0);
-    world.streaming();
-    world.at(4.0);
-    world.received(1);
-    world.stored_on(1, 3.0, 4.0);
-    world.fail(Failure::Unreachable);
-    world.camera(0, CameraEvent::TornDown);
-    world.at(10.0);
-    world.volume(0, VolumeEvent::Attached);
-    world.volume(0, VolumeEvent::Ready);
-    world.forget();
-    world.at(41.0);
-    let back = world.until_connect();
-    world.streaming();
-    world.at(back + 1.0);
-    world.received(1);
-    world.stored(back, back + 1.0);
-    let lines = world.lines();
-    let gaps: Vec<_> = lines.iter().filter(|line| line.contains("gap")).collect();
-    assert!(!gaps.is_empty() && gaps.iter().all(|gap| gap.contains("Camera(")), "{gaps:?}");
 }

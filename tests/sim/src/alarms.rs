@@ -6,7 +6,7 @@
 
 use crate::agenda::{At, secs};
 use crate::invariant::Invariant;
-use crate::place::Flaw;
+use crate::place::{Flaw, Out};
 use crate::stream::{Ail, Link};
 use crate::trace::earlier;
 use crate::world::World;
@@ -290,9 +290,9 @@ impl World {
             (Some(_), None) => Truth::Open,
             (None, _) => Truth::Over(at),
         };
-        let fault = it
-            .trouble
-            .filter(|_| it.well.is_none() && it.doubt.is_none() && !it.known_unmounted && it.attached);
+        // While a person waits for it, what keeps it may be another fault.
+        let free = it.out == Out::No && !it.known_unmounted;
+        let fault = it.trouble.filter(|_| it.well.is_none() && it.doubt.is_none() && free && it.attached);
         let proven = it.proven.filter(|_| it.trouble.is_none() && it.doubt.is_none());
         let strain = it.has(|flaw| matches!(flaw, Flaw::Hangs | Flaw::Slow));
         let well = it.well;
@@ -324,6 +324,11 @@ impl World {
 
     fn patrol_network_alarm(&mut self, started: At) {
         let ailing = self.cameras.iter().filter(|cam| !cam.main.ails.is_empty()).count();
+        let few = ailing * 4 < self.cameras.len() && !self.weather.has_host();
+        let lit = self.cameras.iter().filter(|cam| cam.main.flows()).count();
+        let most = lit * 4 > self.cameras.len() * 3;
+        let at = self.at;
+        self.judge.back = if few && most { self.judge.back.or(Some(at)) } else { None };
         let truth = match self.weather.network {
             // All were well before, so all are lost together.
             (Some(cut), _) => {
@@ -332,17 +337,14 @@ impl World {
                     cut > started + secs(90) && well * 4 >= self.cameras.len() * 3 && self.cameras.len() >= 4;
                 if sure { Truth::Holds(cut) } else { Truth::Open }
             }
-            (None, back) => {
-                let back = back.unwrap_or(started).max(started);
-                let few = ailing * 4 < self.cameras.len() && !self.weather.has_host();
-                let lit = self.cameras.iter().filter(|cam| cam.main.flows()).count();
-                let most = lit * 4 > self.cameras.len() * 3;
-                // A sign of its return brings every attempt forward; without one the slowest pace is that of a probe.
-                if few && most { Truth::Over(back) } else { Truth::Open }
+            // Over with them, whenever they came back: a probe may be what finds that they can.
+            (None, over) => {
+                let over = over.unwrap_or(started).max(started);
+                self.judge.back.map_or(Truth::Open, |back| Truth::Over(back.max(over)))
             }
         };
-        // A stall of 10 s, 10 s of delay; most fail by themselves a little later.
-        self.judge_alarm(&AlarmKey::Network, truth, secs(10 + 10 + 25), secs(320 + 60 + 30));
+        // A stall of 10 s, 10 s of delay; most fail by themselves a little later. Figures come each 8 s, then 30 s of delay.
+        self.judge_alarm(&AlarmKey::Network, truth, secs(10 + 10 + 25), secs(30 + 20));
     }
 
     fn patrol_nothing_records(&mut self, started: At) {

@@ -89,6 +89,8 @@ pub struct Judge {
     pub shed_at: At,
     /// When each camera's main connection broke after it had been live.
     pub live_breaks: Vec<VecDeque<At>>,
+    /// Since when most cameras give their main stream, and little ails the others.
+    pub back: Option<At>,
     /// Since when each camera records the stream that it records.
     pub recorded: Vec<(Stream, At)>,
 }
@@ -121,6 +123,7 @@ impl Judge {
         self.shed_at = at;
         self.breaks.clear();
         self.live_breaks.iter_mut().for_each(VecDeque::clear);
+        self.back = None;
         self.recorded.iter_mut().for_each(|recorded| *recorded = (Stream::Main, at));
     }
 
@@ -187,7 +190,7 @@ impl World {
             });
         }
         if let (Link::Up(up), Reason::Failed(_)) = (self.cameras[camera].main.link, why)
-            && up.begun
+            && up.lived
         {
             let breaks = &mut self.judge.live_breaks[camera];
             breaks.push_back(at);

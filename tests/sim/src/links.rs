@@ -159,7 +159,7 @@ impl World {
                 self.cameras[camera].settle(at);
                 if let Some(Link::Up(up)) = self.cameras[camera].source(stream).map(|source| &mut source.link)
                 {
-                    up.begun = true;
+                    (up.begun, up.lived) = (true, true);
                 }
                 self.cameras[camera].follow(at);
                 self.tell_figures(camera, stream);

@@ -265,6 +265,8 @@ impl Place {
                     }
                     Out::Unmounting(since) => {
                         wrong(now.since(since) >= secs(60), "opened while it is being unmounted")?;
+                        // Since the helper has not answered, that is what is wrong with it by now.
+                        (self.trouble, self.doubt) = (None, Some(now));
                     }
                     Out::Done => wrong(false, "opened by itself after it was ejected")?,
                 }

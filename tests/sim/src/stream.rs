@@ -55,6 +55,8 @@ pub struct Up {
     keyed: Duration,
     /// The first keyframe came (since the last `Resume`).
     pub begun: bool,
+    /// One came on this connection, ever.
+    pub lived: bool,
     /// It has broken, and nobody noticed.
     pub dead: bool,
     /// The trouble was mended on this connection.
@@ -220,6 +222,7 @@ impl Up {
             flowed: Duration::ZERO,
             keyed: Duration::ZERO,
             begun: false,
+            lived: false,
             dead: false,
             mended: false,
             video: None,
