@@ -420,8 +420,7 @@ impl Camera {
                     (self.recorded, self.recorded_since) = (Stream::Fallback, now);
                     self.handover = None;
                 }
-                (Some(_), _) if means == Means::Short => fallback.hang_up(now, Reason::MemoryShort),
-                (Some(_), _) if missed => fallback.want(now, Reason::MainAway),
+                (Some(_), _) if missed && means == Means::Ample => fallback.want(now, Reason::MainAway),
                 (None, Some(Handover::Waiting(keyframes))) if self.main.keyframes() > keyframes => {
                     fallback.hang_up(now, Reason::MainBack);
                     self.handover = None;
@@ -444,6 +443,9 @@ impl Camera {
                     self.handover = Some(Handover::Decided);
                 }
             }
+        }
+        if means == Means::Short && self.recorded == Stream::Main && !fallback.is_up() {
+            fallback.hang_up(now, Reason::MemoryShort);
         }
     }
 
