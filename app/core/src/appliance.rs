@@ -340,13 +340,16 @@ impl Appliance {
         }
         self.volumes.iter_mut().for_each(|volume| volume.advance(now.mono));
         if self.life == Life::Running {
+            let before = self.recording.target();
             if self.recording.choose(now.mono, &self.volumes) {
                 self.cameras.iter_mut().for_each(Camera::volume_lost);
                 self.attention.touch_all();
             }
             let target = self.recording.target().and_then(|target| self.volumes.get(usize::from(target.0)));
             let able = target.is_some_and(|target| target.is_ready() && target.hindrance(now.mono).is_none());
-            self.able = if able { self.able.or(Some(now.mono)) } else { None };
+            // Another volume has its own time to show that it can.
+            let since = self.able.filter(|_| before == self.recording.target());
+            self.able = if able { since.or(Some(now.mono)) } else { None };
             self.touch_dependents();
             let members = self.network.members();
             for (place, camera) in self.cameras.iter().enumerate() {
