@@ -425,6 +425,11 @@ impl Camera {
                     fallback.hang_up(now, Reason::MainBack);
                     self.handover = None;
                 }
+                // One that broke meanwhile has nothing more to give.
+                (None, Some(_)) if !fallback.is_up() => {
+                    fallback.hang_up(now, Reason::MainBack);
+                    self.handover = None;
+                }
                 (None, None) => fallback.hang_up(now, Reason::MainBack),
                 (Some(_) | None, _) => {}
             },

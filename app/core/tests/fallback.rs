@@ -203,6 +203,26 @@ fn while_memory_is_short_no_fallback_is_begun_and_none_is_kept_longer_than_neede
 }
 
 #[test]
+fn a_fallback_that_breaks_while_it_is_left_is_not_connected_again() {
+    let mut world = main_lost();
+    world.at(12.0);
+    fallback(&mut world, CameraEvent::Streaming { video: true, audio: false });
+    for second in 12..50 {
+        go_on(&mut world, second, second + 1, None);
+        world.tell(Event::MemoryPressure(500));
+    }
+    let first = main_returns(&mut world, 50);
+    go_on(&mut world, first, first + 1, Some(first));
+    let back = world.lines().into_iter().find(|line| line.contains("record Main"));
+    assert!(back.is_some(), "at its first keyframe");
+    fallback(&mut world, CameraEvent::Failed(Failure::Stalled));
+    fallback(&mut world, CameraEvent::TornDown);
+    world.at(f64::from(first + 2));
+    let again = world.lines().into_iter().find(|line| line.contains("sub0 Connect"));
+    assert_eq!(again, None);
+}
+
+#[test]
 fn a_fallback_that_refuses_the_password_rests_though_the_main_stream_comes_and_goes() {
     let mut world = main_lost();
     world.at(12.0);

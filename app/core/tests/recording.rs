@@ -96,3 +96,18 @@ fn a_disk_that_comes_while_a_camera_is_away_is_not_told_that_its_footage_goes_el
     let gaps: Vec<_> = lines.iter().filter(|line| line.contains("gap")).collect();
     assert!(!gaps.is_empty() && gaps.iter().all(|gap| gap.contains("Camera(")), "{gaps:?}");
 }
+
+#[test]
+fn what_one_volume_after_another_does_not_store_is_not_the_camera_s_fault() {
+    let mut world = World::recording_on(&[VolumeKind::Path, VolumeKind::Path]);
+    for second in 3..=50u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+        if second == 20 {
+            world.fault(0, Fault::TooSlow);
+        }
+    }
+    let lines = world.lines();
+    let blamed = lines.iter().find(|line| line.contains("NotStored"));
+    assert!(blamed.is_some_and(|line| line.starts_with("50.0 ")), "{blamed:?}");
+}
