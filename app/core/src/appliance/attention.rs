@@ -19,7 +19,7 @@ use core::time::Duration;
 use heapless::Vec;
 
 /// Everything is looked at so often at least, whatever happens: what depends on time without a deadline of its own is never
-/// later than that. All that is known has one; a second is what would be seen of one that was forgotten, in any alarm's delay.
+/// later than that. All that is known has one; one that was forgotten shows in the simulation.
 const ROUND: Duration = Duration::from_secs(10);
 
 /// See the module.
