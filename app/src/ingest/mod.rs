@@ -138,7 +138,7 @@ impl Session {
         let (bye, context) = (watch.clone(), glib::MainContext::ref_thread_default());
         source::notice(&source, &signs, move || bye.may_be_over(&context));
 
-        let keep_alive = KeepAlive::start(&source, &signs);
+        let keep_alive = KeepAlive::start(&request.camera, &source, &signs);
         let kind = Rc::new(Cell::new(buffering::Kind::Live));
         let watch = watch.messages(&pipeline, Rc::clone(&kind))?;
         match buffering::play(&pipeline) {

@@ -18,7 +18,7 @@ const JPEG: &str = "m=video 0 RTP/AVP 26\r\na=control:track1\r\n";
 
 /// What a server does about a request.
 #[derive(Clone, Copy)]
-enum Act {
+pub(super) enum Act {
     Answer(u16),
     Describe(&'static str),
     Close,
@@ -30,7 +30,7 @@ enum Act {
 }
 
 /// A server does all by the book, but for this method.
-type But = (&'static str, Act);
+pub(super) type But = (&'static str, Act);
 
 fn act(method: &str, (other, act): But) -> Act {
     match method {
@@ -40,26 +40,50 @@ fn act(method: &str, (other, act): But) -> Act {
     }
 }
 
-/// Serves one connection after another until the process ends; counts them.
-fn serve(but: But) -> (u16, Arc<AtomicUsize>) {
+/// A server that runs until the process ends.
+pub(super) struct Server {
+    port: u16,
+    connections: Arc<AtomicUsize>,
+    heard: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub(super) fn url(&self) -> String {
+        format!("rtsp://127.0.0.1:{}/main", self.port)
+    }
+
+    fn connections(&self) -> usize {
+        self.connections.load(Ordering::Acquire)
+    }
+
+    /// The heads of all requests.
+    pub(super) fn heard(&self) -> Vec<String> {
+        self.heard.lock().unwrap().clone()
+    }
+}
+
+/// Serves one connection after another.
+pub(super) fn serve(but: But) -> Server {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let connections = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&connections);
+    let (connections, heard) = (Arc::<AtomicUsize>::default(), Arc::<Mutex<Vec<String>>>::default());
+    let server = Server { port, connections: Arc::clone(&connections), heard: Arc::clone(&heard) };
     thread::spawn(move || {
         for stream in listener.incoming() {
-            count.fetch_add(1, Ordering::AcqRel);
-            thread::spawn(move || converse(stream.unwrap(), but));
+            connections.fetch_add(1, Ordering::AcqRel);
+            let heard = Arc::clone(&heard);
+            thread::spawn(move || converse(stream.unwrap(), but, &heard));
         }
     });
-    (port, connections)
+    server
 }
 
 /// Until the client or the server ends it.
-fn converse(mut stream: TcpStream, but: But) -> Option<()> {
+fn converse(mut stream: TcpStream, but: But, heard: &Mutex<Vec<String>>) -> Option<()> {
     loop {
         let request = request(&mut stream)?;
         let method = request.split(' ').next()?;
+        heard.lock().unwrap().push(request.clone());
         let sequence = request.lines().find_map(|line| line.strip_prefix("CSeq: "))?;
         let (status, body) = match act(method, but) {
             Act::Close => return None,
@@ -121,15 +145,15 @@ fn bye(ssrc: u32) -> Vec<u8> {
 }
 
 /// A link to a server, and what is told of it.
-struct Link {
+pub(super) struct Link {
     request: Request,
     ring: Arc<Ring>,
     told: Arc<Mutex<Vec<CameraEvent>>>,
-    context: glib::MainContext,
+    pub(super) context: glib::MainContext,
 }
 
 impl Link {
-    fn to(url: &str) -> Link {
+    pub(super) fn to(url: &str) -> Link {
         gst::init().unwrap();
         Link {
             request: Request {
@@ -146,34 +170,41 @@ impl Link {
         }
     }
 
-    fn reporter(&self) -> Reporter {
+    pub(super) fn reporter(&self) -> Reporter {
         let sink = Arc::clone(&self.told);
         Arc::new(move |event| sink.lock().unwrap().push(event))
     }
 
-    fn start(&self) -> Result<Session, BuildError> {
+    pub(super) fn start(&self) -> Result<Session, BuildError> {
         let start = || Session::start(&self.request, self.ring.connect(Stream::Main), self.reporter());
         self.context.with_thread_default(start).unwrap()
     }
 
-    /// Waits until something is told; gives it, and forgets it.
-    fn until(&self, found: impl Fn(&CameraEvent) -> bool) -> CameraEvent {
+    /// Turns its loop until there is something.
+    pub(super) fn until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
             // A session's messages find the loop that they came on.
             self.context.with_thread_default(|| while self.context.iteration(false) {}).unwrap();
-            let mut told = self.told.lock().unwrap();
-            if let Some(at) = told.iter().position(&found) {
-                return told.remove(at);
+            if let Some(found) = found() {
+                return found;
             }
-            assert!(Instant::now() < deadline, "{told:?}");
-            drop(told);
+            assert!(Instant::now() < deadline, "no {what}: {:?}", self.told.lock().unwrap());
             thread::sleep(Duration::from_millis(5));
         }
     }
 
-    fn until_torn_down(&self) {
-        self.until(|event| *event == CameraEvent::TornDown);
+    /// Waits until something is told; gives it, and forgets it.
+    fn until_told(&self, what: &str, wanted: impl Fn(&CameraEvent) -> bool) -> CameraEvent {
+        self.until(what, || {
+            let mut told = self.told.lock().unwrap();
+            let at = told.iter().position(&wanted)?;
+            Some(told.remove(at))
+        })
+    }
+
+    pub(super) fn until_torn_down(&self) {
+        self.until_told("end", |event| *event == CameraEvent::TornDown);
     }
 }
 
@@ -181,7 +212,7 @@ impl Link {
 fn failure(url: &str) -> Failure {
     let link = Link::to(url);
     let session = link.start().unwrap();
-    let failed = link.until(|event| matches!(event, CameraEvent::Failed(_)));
+    let failed = link.until_told("failure", |event| matches!(event, CameraEvent::Failed(_)));
     session.tear_down(link.reporter());
     link.until_torn_down();
     let CameraEvent::Failed(failure) = failed else { unreachable!() };
@@ -218,9 +249,9 @@ fn a_person_is_told_why_there_is_no_stream() {
     let attempts = table.map(|(name, but, expected, most)| {
         let attempt = thread::Builder::new().name(name.to_owned());
         let attempt = attempt.spawn(move || {
-            let (port, connections) = serve(but);
-            let told = failure(&format!("rtsp://127.0.0.1:{port}/main"));
-            (name, told, expected, connections.load(Ordering::Acquire), most)
+            let server = serve(but);
+            let told = failure(&server.url());
+            (name, told, expected, server.connections(), most)
         });
         attempt.unwrap()
     });
@@ -236,9 +267,9 @@ fn a_person_is_told_why_there_is_no_connection() {
     assert_eq!(failure(&format!("rtsp://127.0.0.1:{free}/main")), Failure::Refused);
     assert_eq!(failure("rtsp://camera.invalid/main"), Failure::NameNotResolved);
     // What listens speaks no TLS. One connection is rtspsrc's, one the diagnosis.
-    let (port, connections) = serve(("OPTIONS", Act::Close));
-    assert_eq!(failure(&format!("rtsps://127.0.0.1:{port}/main")), Failure::Tls);
-    assert_eq!(connections.load(Ordering::Acquire), 2);
+    let server = serve(("OPTIONS", Act::Close));
+    assert_eq!(failure(&server.url().replace("rtsp:", "rtsps:")), Failure::Tls);
+    assert_eq!(server.connections(), 2);
 }
 
 /// Keeps a session's tear-down from ending, as long as the guard of the lock is held.
@@ -259,8 +290,7 @@ fn hang(session: &Session, lock: &Arc<Mutex<()>>) {
 
 #[test]
 fn tear_downs_that_hang_keep_their_own_camera_alone_from_connecting_and_for_no_longer_than_they_hang() {
-    let (port, _) = serve(("OPTIONS", Act::BeSilent));
-    let url = format!("rtsp://127.0.0.1:{port}/main");
+    let url = serve(("OPTIONS", Act::BeSilent)).url();
     let (link, other) = (Link::to(&url), Link::to(&url));
     let lock = Arc::new(Mutex::new(()));
     let held = lock.lock().unwrap();
@@ -282,8 +312,7 @@ fn tear_downs_that_hang_keep_their_own_camera_alone_from_connecting_and_for_no_l
 
 #[test]
 fn a_connection_ends_where_no_thread_can_be_had_for_it_and_counts_as_none_that_hangs() {
-    let (port, _) = serve(("OPTIONS", Act::BeSilent));
-    let link = Link::to(&format!("rtsp://127.0.0.1:{port}/main"));
+    let link = Link::to(&serve(("OPTIONS", Act::BeSilent)).url());
     for round in 0..4 {
         let session = link.start().unwrap_or_else(|error| panic!("round {round}: {error}"));
         let pipeline = session.pipeline.clone();
