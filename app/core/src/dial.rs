@@ -9,7 +9,7 @@ use core::time::Duration;
 use heapless::Deque;
 
 /// Most attempts in any second, over all links: 32 cameras are connected within 9 s, and a camera that is alone never
-/// waits.
+/// waits. Connections that find out why an attempt got none are among them: what a second holds on the wire is what counts.
 const MOST: usize = 4;
 
 /// The second, and a quarter for what lies between this decision and the first packet: on two busy cores some attempts are

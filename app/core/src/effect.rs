@@ -11,7 +11,8 @@ use core::time::Duration;
 pub enum Effect {
     /// About a camera.
     Camera(CameraIndex, CameraEffect),
-    /// About a camera's fallback stream: `Connect`, `Disconnect`, `Resume` and `RebuildBranch` of its own link.
+    /// About a camera's fallback stream: `Connect`, `Diagnose`, `Disconnect`, `Resume` and `RebuildBranch` of its own
+    /// link.
     Fallback(CameraIndex, CameraEffect),
     /// About a volume.
     Volume(VolumeIndex, VolumeEffect),
@@ -51,6 +52,9 @@ pub enum CameraEffect {
         /// Why now.
         why: Reason,
     },
+    /// Find out why this attempt got no connection, by another one that says nothing. The shell owes `Failed`; what comes
+    /// after a `Disconnect` is not to reach anybody.
+    Diagnose,
     /// Tear the pipeline down, off the loop. The shell owes `TornDown` when it is done; a tear-down may hang for
     /// ever, so the core waits for a while only, and what the old connection brings afterwards is not to
     /// reach anybody.

@@ -75,6 +75,9 @@ pub enum CameraEvent {
         /// What it is: "video/JPEG", "application/vnd.onvif.metadata".
         track: Label,
     },
+    /// The attempt got no connection, and what made it does not say why: [`crate::effect::CameraEffect::Diagnose`] can
+    /// find out.
+    NoConnection,
     /// The connection or the media path failed. After it the shell tears nothing down by itself.
     Failed(Failure),
     /// What `CameraEffect::Disconnect` asked for is done, or was given up on at its deadline.

@@ -3,7 +3,8 @@
 //!
 //! Words: a link is **up** from `Streaming` to its end; **live** once a keyframe came on it; **durable** once footage of
 //! it was synced to a volume. Success is durable video: nothing less forgives earlier failures. It is **due** when it
-//! wants to connect: whether it may is the budget's decision ([`crate::dial`]).
+//! wants to connect, for media or to find out why an attempt got no connection: whether it may is the budget's decision
+//! ([`crate::dial`]).
 //!
 //! ```text
 //! Idle ─want─▶ Due ─dial─▶ Connecting ─Streaming─▶ Up  (resume, rebuild the branch: it stays up)
@@ -30,10 +31,10 @@ use crate::settings::{Transport, TransportChoice};
 use crate::time::{Anchor, Mono, Span};
 use crate::trouble::Trouble;
 use core::time::Duration;
-pub(crate) use face::Phase;
+pub(crate) use face::{Errand, Phase};
 
 /// An attempt without an answer is over after this: slower cameras have not been seen, and a person
-/// who plugs one in waits no longer.
+/// who plugs one in waits no longer. A diagnosis has as long, from when it is wanted: resolvers take up to 10 s.
 const CONNECT: Duration = Duration::from_secs(15);
 
 /// A tear-down is no longer waited for: a second over the shell's own deadline of 5 s, so that this one only
@@ -83,10 +84,21 @@ pub(crate) struct Link {
 enum State {
     Idle,
     Due { since: Mono, transport: Transport, turn: Turn, why: Reason },
-    Connecting { transport: Transport, turn: Turn, deadline: Mono },
+    Connecting { transport: Transport, turn: Turn, deadline: Mono, puzzle: Puzzle },
     Up(Up),
     TearingDown { deadline: Mono, then: Then },
     BackingOff { until: Mono, failure: Failure, why: Reason },
+}
+
+/// Whether it is to be found out why an attempt got no connection.
+#[derive(Clone, Copy, Debug)]
+enum Puzzle {
+    /// It has not failed so.
+    None,
+    /// It has: another connection is due since then.
+    Due(Mono),
+    /// That one is under way.
+    Asked,
 }
 
 /// Which attempt of a cycle over the transports.
@@ -169,9 +181,24 @@ impl Link {
 
     /// It may connect now.
     pub(crate) fn dial(&mut self, now: Mono) {
-        let State::Due { transport, turn, why, .. } = self.state else { return };
-        self.owed = Some(CameraEffect::Connect { transport, attempt: self.ladder.failures(), why });
-        self.state = State::Connecting { transport, turn, deadline: now + CONNECT };
+        match &mut self.state {
+            State::Due { transport, turn, why, .. } => {
+                let (transport, turn) = (*transport, *turn);
+                self.owed =
+                    Some(CameraEffect::Connect { transport, attempt: self.ladder.failures(), why: *why });
+                let deadline = now + CONNECT;
+                self.state = State::Connecting { transport, turn, deadline, puzzle: Puzzle::None };
+            }
+            State::Connecting { puzzle: puzzle @ Puzzle::Due(_), .. } => {
+                self.owed = Some(CameraEffect::Diagnose);
+                *puzzle = Puzzle::Asked;
+            }
+            State::Connecting { puzzle: Puzzle::None | Puzzle::Asked, .. }
+            | State::Idle
+            | State::Up(_)
+            | State::TearingDown { .. }
+            | State::BackingOff { .. } => {}
+        }
     }
 
     /// What it waited for may be over: it is tried now, unless only a person can help it. Its ladder begins anew: a camera
@@ -204,6 +231,10 @@ impl Link {
         match event {
             CameraEvent::Streaming { video, audio: _ } => self.streaming(now, *video, rng),
             CameraEvent::Received(figures) => self.received(now, figures, rng),
+            CameraEvent::NoConnection => {
+                self.puzzled(now);
+                None
+            }
             CameraEvent::Failed(failure) => self.failed(now, *failure, rng),
             CameraEvent::TornDown => {
                 if let State::TearingDown { then, .. } = self.state {
@@ -330,6 +361,13 @@ impl Link {
                 self.mending.rest(now);
                 None
             }
+        }
+    }
+
+    fn puzzled(&mut self, now: Mono) {
+        if let State::Connecting { deadline, puzzle: puzzle @ Puzzle::None, .. } = &mut self.state {
+            *puzzle = Puzzle::Due(now);
+            *deadline = now + CONNECT;
         }
     }
 

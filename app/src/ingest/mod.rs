@@ -106,10 +106,13 @@ pub struct Session {
     report: Reporter,
     over: Arc<AtomicBool>,
     departures: Departures,
+    /// What a diagnosis is made with.
+    doctor: Watch,
 }
 
 impl Session {
-    /// Builds the pipeline and begins to connect. `Streaming` or `Failed` is reported later. Media goes into `feed`.
+    /// Builds the pipeline and begins to connect. `Streaming`, `NoConnection` or `Failed` is reported later. Media goes into
+    /// `feed`.
     pub fn start(request: &Request, feed: Feed, report: Reporter) -> Result<Self, BuildError> {
         request.departures.allow()?;
         let pipeline = gst::Pipeline::with_name(&format!("camera-{}", request.camera));
@@ -140,6 +143,7 @@ impl Session {
 
         let keep_alive = KeepAlive::start(&request.camera, &source, &signs);
         let kind = Rc::new(Cell::new(buffering::Kind::Live));
+        let doctor = watch.clone();
         let watch = watch.messages(&pipeline, Rc::clone(&kind))?;
         match buffering::play(&pipeline) {
             Ok(played) => kind.set(played),
@@ -155,7 +159,14 @@ impl Session {
             report,
             over,
             departures: request.departures.clone(),
+            doctor,
         })
+    }
+
+    /// Finds out, by a connection that says nothing, why this one could not be had: `Failed` is reported later, or nothing if
+    /// the session is torn down first.
+    pub fn diagnose(&self) {
+        self.doctor.diagnose();
     }
 
     /// The session's figures.

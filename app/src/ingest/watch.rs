@@ -96,7 +96,7 @@ impl Watch {
         tell_support(&self.camera, &self.url, error);
         match failure::classify(error, &self.seen()) {
             Verdict::Certain(failure) => (self.report)(CameraEvent::Failed(failure)),
-            Verdict::NoConnection => self.diagnose(),
+            Verdict::NoConnection => (self.report)(CameraEvent::NoConnection),
         }
     }
 
@@ -121,7 +121,7 @@ impl Watch {
 
     /// Finds out on a thread of its own why there was no connection; says nothing if the session has been
     /// torn down meanwhile.
-    fn diagnose(&self) {
+    pub fn diagnose(&self) {
         let watch = self.clone();
         let spawned = thread::Builder::new().name("diagnosis".into()).spawn(move || {
             let (host, port) = (watch.url.host(), watch.url.port());

@@ -119,6 +119,11 @@ impl Cameras {
                 let report = report(part);
                 part.connect(stream, transport, report);
             }
+            CameraEffect::Diagnose => {
+                if let Some(session) = &part.link(stream).session {
+                    session.diagnose();
+                }
+            }
             CameraEffect::Disconnect(_) => {
                 let report = report(part);
                 match part.link_mut(stream).session.take() {

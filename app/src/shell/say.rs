@@ -112,6 +112,7 @@ fn camera_effect(name: &str, effect: &CameraEffect) {
                 _ => log::info!(CAMERA = name; "connecting over {way}, failures so far: {attempt}{why}"),
             }
         }
+        CameraEffect::Diagnose => log::debug!(CAMERA = name; "finding out why it got no connection"),
         CameraEffect::Disconnect(why) => log::debug!(CAMERA = name; "disconnecting{}", reason(*why)),
         CameraEffect::Resume(why) => {
             log::info!(CAMERA = name; "waiting for its next keyframe, the connection stays{}", reason(*why));

@@ -88,7 +88,10 @@ pub(crate) fn judge(world: &World, expected: &Expectation) -> Result<(), String>
             Ok(())
         }
         Expectation::Rush(most) => {
-            let moments = || world.attempts.iter().map(|(at, _)| *at);
+            let moments = || {
+                let attempts = world.attempts.iter().map(|(at, _)| *at);
+                attempts.chain(world.diagnoses.iter().copied())
+            };
             let in_second = |from| moments().filter(|at| *at >= from && at.since(from).as_secs() < 1).count();
             match moments().map(in_second).max() {
                 Some(count) if count > *most => Err(format!("one second holds {count}")),

@@ -92,6 +92,7 @@ fn camera(names: &Names, now: Mono, effect: &CameraEffect) -> Option<String> {
             };
             format!("connects over {way}: {}{so_far}", reason(*why))
         }
+        CameraEffect::Diagnose => "finds out why it got no connection".into(),
         CameraEffect::Disconnect(why) => format!("disconnects: {}", reason(*why)),
         CameraEffect::Resume(why) => {
             format!("begins anew at its next keyframe, the connection stays: {}", reason(*why))

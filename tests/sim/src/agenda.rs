@@ -52,6 +52,8 @@ pub enum Item {
 pub enum LinkStep {
     /// The attempt is answered.
     Answer,
+    /// It is known why there was no connection.
+    Verdict,
     /// The first keyframe comes.
     Keyframe,
     /// Its figures are told.

@@ -24,6 +24,7 @@ impl World {
     pub fn link_command(&mut self, camera: usize, stream: Stream, effect: CameraEffect) {
         match effect {
             CameraEffect::Connect { transport, .. } => self.connect(camera, stream, transport),
+            CameraEffect::Diagnose => self.diagnose(camera, stream),
             CameraEffect::Disconnect(why) => self.disconnect(camera, stream, why),
             CameraEffect::Resume(_) => self.resume(camera, stream, 40),
             CameraEffect::RebuildBranch(_) => {
@@ -58,6 +59,7 @@ impl World {
         };
         let (was, answer) = (source.link, source.answer(transport));
         source.link = Link::Connecting;
+        source.verdict = None;
         source.life += 1;
         source.effort = at;
         let life = source.life;
@@ -73,6 +75,26 @@ impl World {
         self.judge.transport[id(camera, stream)] = transport;
         self.cameras[camera].settle(at);
         self.cameras[camera].follow(at);
+    }
+
+    /// Another connection is made, that says nothing.
+    fn diagnose(&mut self, camera: usize, stream: Stream) {
+        self.judge_pace();
+        // Resolvers and hosts that do not answer take their time; some diagnoses never end.
+        let after = match self.rng.u32(0..100) {
+            0..70 => Some(self.rng.u64(1..50)),
+            70..98 => Some(self.rng.u64(50..6000)),
+            _ => None,
+        };
+        let at = self.at;
+        let Some(source) = self.cameras[camera].source(stream) else { return };
+        let (life, was, asks) = (source.life, source.link, source.verdict.is_some());
+        self.demand(asks && matches!(was, Link::Connecting), Invariant::OneLink, || {
+            format!("cam{camera} {stream:?}: is asked why there is no connection while {was:?}")
+        });
+        if let Some(after) = after {
+            self.agenda.at(at + millis(after), Item::Link(link(camera, stream), life, LinkStep::Verdict));
+        }
     }
 
     fn disconnect(&mut self, camera: usize, stream: Stream, why: Reason) {
@@ -150,6 +172,14 @@ impl World {
         let current = source.life == life;
         match step {
             LinkStep::Answer if current => self.answer(camera, stream),
+            LinkStep::Verdict if current => {
+                let transport = self.judge.transport[id(camera, stream)];
+                let is_back = matches!(source.answer(transport), Some((Ok(()), _)));
+                let verdict = source.verdict.take().filter(|_| matches!(source.link, Link::Connecting));
+                if let Some(failure) = verdict {
+                    self.fails(camera, stream, if is_back { Failure::ServerClosed } else { failure });
+                }
+            }
             LinkStep::Keyframe if current => {
                 let starves = source.has(|ail| ail == Ail::Starves) || !source.sends();
                 if starves {
@@ -187,6 +217,7 @@ impl World {
                 }
             }
             LinkStep::Answer
+            | LinkStep::Verdict
             | LinkStep::Keyframe
             | LinkStep::Figures
             | LinkStep::Glance
@@ -206,8 +237,13 @@ impl World {
         let life = source.life;
         let alone = source.has(|ail| ail == Ail::SoundAlone);
         let flaps = source.has(|ail| ail == Ail::Flaps);
-        if let Err(failure) = outcome {
-            return self.fails(camera, stream, failure);
+        match outcome {
+            Err(failure) if is_kept_to_itself(failure) => {
+                source.verdict = Some(failure);
+                return self.tell_of(camera, stream, CameraEvent::NoConnection);
+            }
+            Err(failure) => return self.fails(camera, stream, failure),
+            Ok(()) => {}
         }
         if alone {
             self.cameras[camera].failed(at, stream, Failure::NothingRecordable);
@@ -340,6 +376,18 @@ impl World {
             Link::Connecting | Link::Up(_) => None,
         }
     }
+}
+
+/// Whether an attempt that fails so does not tell it: a connection of its own finds it out.
+const fn is_kept_to_itself(failure: Failure) -> bool {
+    matches!(
+        failure,
+        Failure::NameNotResolved
+            | Failure::Refused
+            | Failure::Unreachable
+            | Failure::ConnectTimeout
+            | Failure::Tls
+    )
 }
 
 /// A link as a place in a list.

@@ -85,6 +85,8 @@ pub struct Source {
     pub life: u32,
     /// The last sign of effort of the core.
     pub effort: At,
+    /// Why an attempt got no connection, until it is told.
+    pub verdict: Option<Failure>,
     /// When the core was told that the password is refused, and how often in a row.
     pub refused: Option<(At, u32)>,
 }
@@ -92,7 +94,16 @@ pub struct Source {
 impl Source {
     /// A healthy one without a connection.
     pub const fn new(audio: bool, only: Option<Transport>) -> Self {
-        Source { ails: Vec::new(), only, audio, link: Link::Down, life: 0, effort: Mono(0), refused: None }
+        Source {
+            ails: Vec::new(),
+            only,
+            audio,
+            link: Link::Down,
+            life: 0,
+            effort: Mono(0),
+            verdict: None,
+            refused: None,
+        }
     }
 
     /// Whether it suffers so.

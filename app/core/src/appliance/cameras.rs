@@ -6,7 +6,7 @@ use crate::camera::Means;
 use crate::dial::MOST_PER_HOST;
 use crate::effect::{Shed, Stream};
 use crate::event::CameraEvent;
-use crate::link::Link;
+use crate::link::{Errand, Link};
 use crate::settings::CameraIndex;
 use crate::time::{Mono, Now};
 
@@ -42,6 +42,7 @@ impl Appliance {
             }
             CameraEvent::Streaming { .. }
             | CameraEvent::Received(_)
+            | CameraEvent::NoConnection
             | CameraEvent::Failed(_)
             | CameraEvent::TornDown => {}
         }
@@ -75,14 +76,15 @@ impl Appliance {
         }
     }
 
-    /// The link that is due for the longest, a main stream before a fallback, on a host that has room.
+    /// The link that is due for the longest, a diagnosis before all others and a main stream before a fallback, on a host
+    /// that has room. A diagnosis has the room of the attempt that it is about.
     fn next_to_dial(&self, now: Mono) -> Option<(usize, Stream)> {
         let due = self.links().filter_map(|(place, stream, link)| {
-            let since = link.due_since()?;
-            let passages = self.passages(link.host()).filter(|until| *until > now).count();
-            (passages < MOST_PER_HOST).then_some(((since, stream), place))
+            let (errand, since) = link.due()?;
+            let has_room = || self.passages(link.host()).filter(|until| *until > now).count() < MOST_PER_HOST;
+            (errand == Errand::Diagnosis || has_room()).then_some(((errand, since, stream), place))
         });
-        due.min().map(|((_, stream), place)| (place, stream))
+        due.min().map(|((_, _, stream), place)| (place, stream))
     }
 
     /// Until when each session that is being set up or taken down counts against this host.
@@ -102,7 +104,7 @@ impl Appliance {
     pub(super) fn dial_deadline(&self) -> Option<Mono> {
         // The moment of the last event: what was free then has been given away.
         let now = self.heartbeat? - HEARTBEAT;
-        let mut due = self.links().filter(|(_, _, link)| link.due_since().is_some()).peekable();
+        let mut due = self.links().filter(|(_, _, link)| link.due().is_some()).peekable();
         due.peek()?;
         let free = self.dial.free_at(now);
         free.or_else(|| due.flat_map(|(_, _, link)| self.passages(link.host())).filter(|at| *at > now).min())

@@ -1,6 +1,6 @@
 //! What others may know of a link.
 
-use super::{CONNECT, Link, PASSAGE, State, TEAR_DOWN, Then};
+use super::{CONNECT, Link, PASSAGE, Puzzle, State, TEAR_DOWN, Then};
 use crate::event::Failure;
 use crate::time::Mono;
 use core::time::Duration;
@@ -21,18 +21,29 @@ pub(crate) enum Phase {
     BackingOff { failure: Failure, until: Mono, failures: u32 },
 }
 
+/// What a link wants to connect for, the more urgent first: an attempt that is under way is to come to its end before
+/// others begin, or what it found would be told late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Errand {
+    /// To find out why an attempt got no connection.
+    Diagnosis,
+    /// To receive.
+    Media,
+}
+
 impl Link {
     /// Whether a command of it is not polled yet.
     pub(crate) const fn owes(&self) -> bool {
         self.owed.is_some()
     }
 
-    /// Since when it is due.
-    pub(crate) const fn due_since(&self) -> Option<Mono> {
+    /// What it is due for, and since when.
+    pub(crate) const fn due(&self) -> Option<(Errand, Mono)> {
         match self.state {
-            State::Due { since, .. } => Some(since),
+            State::Due { since, .. } => Some((Errand::Media, since)),
+            State::Connecting { puzzle: Puzzle::Due(since), .. } => Some((Errand::Diagnosis, since)),
             State::Idle
-            | State::Connecting { .. }
+            | State::Connecting { puzzle: Puzzle::None | Puzzle::Asked, .. }
             | State::Up(_)
             | State::TearingDown { .. }
             | State::BackingOff { .. } => None,

@@ -148,6 +148,10 @@ impl Sim {
                 *link = Link::TearingDown { since: now };
                 self.effort[usize::from(i)] = now;
             }
+            Effect::Camera(CameraIndex(i), CameraEffect::Diagnose) => {
+                let link = self.links[usize::from(i)];
+                assert!(matches!(link, Link::Asked), "cam{i}: is asked why it got nothing while {link:?}");
+            }
             Effect::Camera(_, CameraEffect::Status(_)) => {}
             Effect::Camera(
                 _,
@@ -234,7 +238,8 @@ impl Sim {
             65..95 => self.step_volume(volume),
             95..98 => {
                 // A fact that fits no state.
-                let odd = [CameraEvent::TornDown, CameraEvent::Failed(Failure::Bye)];
+                let odd =
+                    [CameraEvent::TornDown, CameraEvent::NoConnection, CameraEvent::Failed(Failure::Bye)];
                 if self.links[camera] == Link::Down {
                     let odd = odd[self.rng.usize(0..2)].clone();
                     self.camera(camera, odd);
@@ -257,6 +262,7 @@ impl Sim {
                 self.camera(i, CameraEvent::Streaming { video: true, audio: false });
             }
             Link::Asked if self.chance(50) => self.camera(i, CameraEvent::Failed(failure)),
+            Link::Asked if self.chance(50) => self.camera(i, CameraEvent::NoConnection),
             Link::Asked => {}
             Link::Up { .. } if self.chance(5) => self.camera(i, CameraEvent::Failed(failure)),
             Link::Up { keyframes } => {

@@ -307,6 +307,7 @@ pub fn line(effect: &Effect) -> String {
             CameraEffect::Status(CameraStatus::BackingOff { failure, failures, .. }) => {
                 format!("cam{i} is backing off: {failure:?} x{failures}")
             }
+            CameraEffect::Diagnose => format!("cam{i} diagnose"),
             CameraEffect::Status(status) => format!("cam{i} is {status:?}"),
         },
         Effect::Fallback(CameraIndex(i), effect) => format!("sub{i} {effect:?}"),

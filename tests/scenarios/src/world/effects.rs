@@ -1,6 +1,6 @@
 //! What the world does when the core decides something, and what it answers.
 
-use super::link::State;
+use super::link::{Link, State};
 use super::volume::{Condition, Writer};
 use super::{Answer, World, index};
 use crate::say;
@@ -13,6 +13,9 @@ use holdfast_core::settings::{CameraIndex, VolumeIndex};
 
 /// From an attempt to its answer.
 const CONNECTS: Duration = Duration::from_millis(300);
+
+/// What it takes to find out why an attempt got no connection.
+const DIAGNOSES: Duration = Duration::from_millis(50);
 
 /// What a tear-down takes.
 const LETS_GO: Duration = Duration::from_millis(100);
@@ -88,6 +91,11 @@ impl World {
                     self.breaks("a second connection to the same stream");
                 }
                 self.later(CONNECTS, Answer::Connect(place, stream, number));
+            }
+            CameraEffect::Diagnose => {
+                self.diagnoses.push(now);
+                let Some(number) = self.link(place, stream).map(|link| link.number) else { return };
+                self.later(DIAGNOSES, Answer::Diagnose(place, stream, number));
             }
             CameraEffect::Disconnect(_) => {
                 self.harvest(place);
@@ -168,6 +176,11 @@ impl World {
                 if streams {
                     self.keyframe(camera, stream);
                 }
+            }
+            Answer::Diagnose(camera, stream, number) => {
+                let link = self.link(camera, stream).filter(|link| link.number == number);
+                let Some(failure) = link.and_then(Link::verdict) else { return };
+                self.tell_camera(camera, stream, CameraEvent::Failed(failure));
             }
             Answer::TornDown(camera, stream, number) => {
                 if self.link(camera, stream).is_some_and(|link| link.number == number) {

@@ -17,6 +17,8 @@ pub(super) struct Link {
     condition: Condition,
     /// Its next attempt fails so.
     once: Option<Failure>,
+    /// Why its last attempt got no connection, until it is told.
+    verdict: Option<Failure>,
     refuses: Option<Transport>,
     clings: bool,
     pub(super) state: State,
@@ -115,10 +117,10 @@ impl Link {
             return Some(CameraEvent::Failed(Failure::UnsupportedTransport));
         }
         if let Some(failure) = self.once.take() {
-            return Some(CameraEvent::Failed(failure));
+            return Some(self.fail(failure));
         }
         match self.condition {
-            Condition::Away(failure) => Some(CameraEvent::Failed(failure)),
+            Condition::Away(failure) => Some(self.fail(failure)),
             Condition::Silent => None,
             Condition::SoundOnly => Some(CameraEvent::Streaming { video: false, audio: true }),
             Condition::Well
@@ -130,6 +132,29 @@ impl Link {
                 Some(CameraEvent::Streaming { video: true, audio: true })
             }
         }
+    }
+
+    /// How an attempt that fails so ends: that there is no connection is told without a reason.
+    fn fail(&mut self, failure: Failure) -> CameraEvent {
+        let is_kept_to_itself = matches!(
+            failure,
+            Failure::NameNotResolved
+                | Failure::Refused
+                | Failure::Unreachable
+                | Failure::ConnectTimeout
+                | Failure::Tls
+        );
+        if is_kept_to_itself {
+            self.verdict = Some(failure);
+            CameraEvent::NoConnection
+        } else {
+            CameraEvent::Failed(failure)
+        }
+    }
+
+    /// Why there is no connection, once.
+    pub(super) fn verdict(&mut self) -> Option<Failure> {
+        self.verdict.take().filter(|_| self.is_asked())
     }
 
     /// A keyframe comes now, if any do: from here on there is footage.

@@ -60,6 +60,8 @@ pub(crate) struct World {
     pub(crate) report: Report,
     /// Attempts to connect: when, and of which camera.
     pub(crate) attempts: Vec<(Mono, usize)>,
+    /// Connections to find out why one of them got none.
+    pub(crate) diagnoses: Vec<Mono>,
     /// What the core promised, and did not do.
     pub(crate) broken: Vec<String>,
 }
@@ -96,6 +98,8 @@ struct Camera {
 enum Answer {
     /// To an attempt.
     Connect(usize, Stream, u64),
+    /// To the question why it got no connection.
+    Diagnose(usize, Stream, u64),
     TornDown(usize, Stream, u64),
     Open(usize, u64),
     Close(usize, u64),
@@ -139,6 +143,7 @@ impl World {
             anchors: Vec::new(),
             report: Report::new(names),
             attempts: Vec::new(),
+            diagnoses: Vec::new(),
             broken: Vec::new(),
             cast,
         }
