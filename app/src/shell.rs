@@ -191,6 +191,8 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
             .unwrap_or_default(),
         cleaning_starts: volumes::rules(&config.retention).start,
         stall: config.limits.stall,
+        ring: config.limits.ring,
+        segment: config.limits.segment,
         clock: clock::kind(),
         clock_floor: Wall::from_secs(CLOCK_FLOOR.parse().unwrap_or(0)),
         seed: clock::seed().map_err(RunError::Host)?,

@@ -244,6 +244,8 @@ fn nothing() -> Settings {
         retention: Duration::ZERO,
         cleaning_starts: holdfast_core::retention::Rules::DEFAULT.start,
         stall: secs(10),
+        ring: secs(30),
+        segment: secs(60),
         clock: holdfast_core::settings::ClockKind::Kept,
         clock_floor: Wall(0),
         seed: 0,
