@@ -333,7 +333,7 @@ impl Shell {
             Message::Event(event) => vec![event],
             Message::Disk(change) => self.volumes.disk_changed(change, &mut self.bystanders),
             Message::Control(request, reply) => {
-                let alarms = self.standing.words(&self.cameras, &self.volumes);
+                let alarms = self.standing.list(&self.cameras, &self.volumes);
                 let (outcome, event) =
                     asked::answer(request, &self.cameras, &self.volumes, self.bystanders.list(), alarms);
                 // Who asked has gone; what was asked for is done all the same.
