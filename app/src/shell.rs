@@ -191,6 +191,8 @@ fn build(config: &Config, mode: Mode, outbox: Outbox, main_loop: glib::MainLoop)
             .unwrap_or_default(),
         cleaning_starts: volumes::rules(&config.retention).start,
         stall: config.limits.stall,
+        ring: config.limits.ring,
+        segment: config.limits.segment,
         clock: clock::kind(),
         clock_floor: Wall::from_secs(CLOCK_FLOOR.parse().unwrap_or(0)),
         seed: clock::seed().map_err(RunError::Host)?,
@@ -331,7 +333,7 @@ impl Shell {
             Message::Event(event) => vec![event],
             Message::Disk(change) => self.volumes.disk_changed(change, &mut self.bystanders),
             Message::Control(request, reply) => {
-                let alarms = self.standing.words(&self.cameras, &self.volumes);
+                let alarms = self.standing.list(&self.cameras, &self.volumes);
                 let (outcome, event) =
                     asked::answer(request, &self.cameras, &self.volumes, self.bystanders.list(), alarms);
                 // Who asked has gone; what was asked for is done all the same.

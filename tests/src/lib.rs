@@ -15,6 +15,7 @@
 //! | [`loops`] | disks made of files, and a world of its own for who plays with them |
 //! | [`nal`] | NAL units, and the mark |
 //! | [`proxy`] | what the network does between a recorder and a camera |
+//! | [`paces`] | how fast the recorder comes back to its cameras, by its log |
 //! | [`script`] | what is answered in a camera's place |
 //! | [`read`], [`boxes`] | what recorded files hold, read independently of the recorder |
 //! | [`tap`] | an RTSP client that reads marks as they come |
@@ -55,6 +56,7 @@ pub mod lives;
 pub mod loops;
 mod mount;
 pub mod nal;
+pub mod paces;
 pub mod proxy;
 pub mod read;
 pub mod recorder;

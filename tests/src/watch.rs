@@ -26,7 +26,7 @@ pub struct CameraState {
 pub struct Status {
     /// Its cameras.
     pub cameras: Vec<CameraState>,
-    /// Its standing alarms.
+    /// Its standing alarms, in words.
     pub alarms: Vec<String>,
 }
 
@@ -51,7 +51,10 @@ impl Status {
             durable_until: report::moment(&camera["durable_until"]).unwrap_or(0),
         };
         let cameras = list(&json["cameras"]).iter().map(camera).collect();
-        Ok(Status { cameras, alarms: list(&json["alarms"]).iter().map(text).collect() })
+        Ok(Status {
+            cameras,
+            alarms: list(&json["alarms"]).iter().map(|alarm| text(&alarm["text"])).collect(),
+        })
     }
 
     /// One camera.

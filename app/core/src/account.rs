@@ -17,7 +17,7 @@
 
 use crate::event::{Cause, Fault};
 use crate::time::{Anchor, Mono, Span, Wall};
-use core::time::Duration;
+use crate::waits::Waits;
 use heapless::Vec;
 pub(crate) use holdfast_wire::segment::MAX_BEFORE as MAX_POINTS;
 
@@ -33,19 +33,10 @@ const SET_BACK: i64 = 2_000_000;
 /// the frame that came last, so it is the length of a frame at one frame a second.
 const REFUTED: i64 = 1_000_000;
 
-/// After a correction footage in the old times comes no more: a GOP of any length and what a full ring held.
-const LATE: Duration = Duration::from_secs(120);
-
-/// A clock that was set shows within this time, in the first segment that begins after it: a minute of a segment by default,
-/// and until then as above. Where segments are longer, a step of less than 2 s, which cuts none, may be told as frames lost.
-const STEP_SHOWS: Duration = Duration::from_secs(60 + LATE.as_secs());
-
-/// Footage waits in a ring no longer than this, in microseconds, before it is durable: a correction by more shows in it.
-const WAITS: u64 = 120_000_000;
-
 /// See the module.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
+    waits: Waits,
     covered_until: Wall,
     whose: Whose,
     /// The furthest that was ever covered: further than `covered_until` only after the clock was set back.
@@ -111,8 +102,9 @@ enum Since {
 
 impl Account {
     /// The account of a camera that has no past: it begins with the session.
-    pub(crate) fn new(now: Mono, wall: Wall) -> Self {
+    pub(crate) fn new(now: Mono, wall: Wall, waits: Waits) -> Self {
         let mut account = Account {
+            waits,
             covered_until: wall,
             whose: Whose::Session,
             furthest: wall,
@@ -218,7 +210,7 @@ impl Account {
     /// By how much the clock was set forward so lately that a hole may be of that.
     fn set_forward(&self, now: Mono) -> i64 {
         let (by, at) = self.forward;
-        if now.since(at) <= STEP_SHOWS { by } else { 0 }
+        if now.since(at) <= self.waits.step_shows() { by } else { 0 }
     }
 
     /// What was recorded in the times `known` happened so much later.
@@ -313,14 +305,14 @@ impl Account {
     /// whether what is covered is to be put right now. Where the two are so near that it does not show, what it goes on from
     /// decides.
     fn look_at_correction(&mut self, now: Mono, span: Span, anchor: &Anchor) {
-        let covered = self.covered_until;
+        let (covered, late) = (self.covered_until, self.waits.late());
         let Some(Correction { by, since, passed, .. }) = &mut self.correction else { return };
         let by = *by;
         let behind = anchor.wall_at(now).micros_since(span.to);
         let right = if by > 0 { behind < by } else { behind >= 0 };
         let distance = |from: Wall| span.from.micros_since(from).unsigned_abs();
         let goes_on = distance(covered.later_by(by)) <= distance(covered);
-        if !right && now.since(*since) <= LATE {
+        if !right && now.since(*since) <= late {
             // By its age alone it might be either where little was set.
             let exactly = distance(covered.later_by(by)) <= TOLERANCE.unsigned_abs();
             if by > 0 && goes_on && exactly {
@@ -331,7 +323,11 @@ impl Account {
             return;
         }
         let nothing = *passed == Passed::Nothing;
-        let sure = if right { by.unsigned_abs() > WAITS || (by > 0 && nothing) } else { nothing };
+        let sure = if right {
+            u128::from(by.unsigned_abs()) > late.as_micros() || (by > 0 && nothing)
+        } else {
+            nothing
+        };
         if sure || goes_on {
             self.correct_times();
         } else {

@@ -25,24 +25,12 @@ use crate::time::{Mono, Now, Wall};
 use crate::treatment::{PASSING, Treatment, treatment};
 use core::time::Duration;
 use heapless::Vec;
+pub use holdfast_wire::alarm::Severity;
 
 /// Most alarms that are known at once: for each of 32 cameras lost, access, dropped, fallback, flapping, sound, one trouble and two
 /// tracks; for each of 8 volumes its ten own and six faults of this session that nobody acknowledged yet; 16 disks that
 /// are left alone; five of the device: 437, and some room for cameras with more tracks.
 pub const MAX_ALARMS: usize = 448;
-
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// For information.
-    Low,
-    /// Something does not work as configured; footage is not affected now.
-    Medium,
-    /// Footage of a camera is being lost.
-    High,
-    /// Nothing is being recorded, or what was recorded is in danger.
-    Critical,
-}
 
 /// What an alarm is about. One alarm exists per key.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,6 +27,7 @@ use crate::rng::Rng;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, Settings, VolumeIndex};
 use crate::time::{Mono, Now};
 use crate::volume::Volume;
+use crate::waits::Waits;
 use crate::watch::Watch;
 use attention::{Attention, Subject};
 use core::time::Duration;
@@ -117,7 +118,7 @@ impl Appliance {
             dial: Dial::default(),
             network: Network::new(),
             memory: Memory::default(),
-            recording: Recording::new(nowhen, 0, 0),
+            recording: Recording::new(nowhen, (0, 0), Waits::new(&settings)),
             able: None,
             cameras,
             volumes: settings.volumes.iter().map(|kind| Volume::new(*kind)).collect(),
@@ -262,7 +263,8 @@ impl Appliance {
         self.life = Life::Running;
         self.attention.touch_all();
         self.clock.start(now);
-        self.recording = Recording::new(now, self.cameras.len(), self.volumes.len());
+        self.recording =
+            Recording::new(now, (self.cameras.len(), self.volumes.len()), self.recording.waits());
         self.volumes.iter_mut().for_each(|volume| volume.start(now.mono));
         self.cameras.iter_mut().for_each(|camera| camera.start(now.mono));
     }

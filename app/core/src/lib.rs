@@ -30,6 +30,8 @@
 //!     retention: Duration::from_secs(30 * 86_400),
 //!     cleaning_starts: Rules::DEFAULT.start,
 //!     stall: Duration::from_secs(10),
+//!     ring: Duration::from_secs(30),
+//!     segment: Duration::from_secs(60),
 //!     clock: Default::default(),
 //!     clock_floor: Wall::from_secs(1_700_000_000),
 //!     seed: 1,
@@ -125,6 +127,7 @@ pub mod time;
 mod treatment;
 mod trouble;
 mod volume;
+mod waits;
 mod watch;
 
 pub use appliance::{Appliance, MAX_EFFECTS};

@@ -20,6 +20,7 @@ use crate::set::CameraSet;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
 use crate::time::{Anchor, Mono, Now, Span, Wall};
 use crate::volume::{PROVEN, Volume};
+use crate::waits::Waits;
 use heapless::{Deque, Vec};
 
 /// Most entries that wait to be polled. One event makes four gaps at most (a fragment closes one hole of one
@@ -30,6 +31,7 @@ const _: () = assert!(crate::account::MAX_POINTS + MAX_VOLUMES < MAX_ENTRIES);
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Recording {
+    waits: Waits,
     target: Option<VolumeIndex>,
     cameras: Vec<Books, MAX_CAMERAS>,
     volumes: Vec<Known, MAX_VOLUMES>,
@@ -71,13 +73,14 @@ enum Acquaintance {
 
 impl Recording {
     /// Accounts that begin at `now`, for this many cameras and volumes.
-    pub(crate) fn new(now: Now, cameras: usize, volumes: usize) -> Self {
+    pub(crate) fn new(now: Now, (cameras, volumes): (usize, usize), waits: Waits) -> Self {
         let books = || Books {
             told: None,
             delivering: None,
-            accounts: (0..volumes).map(|_| Account::new(now.mono, now.wall)).collect(),
+            accounts: (0..volumes).map(|_| Account::new(now.mono, now.wall, waits)).collect(),
         };
         Recording {
+            waits,
             target: None,
             fresh: CameraSet::ALL,
             told: None,
@@ -87,6 +90,11 @@ impl Recording {
                 .collect(),
             entries: Deque::new(),
         }
+    }
+
+    /// How long footage may be on its way.
+    pub(crate) const fn waits(&self) -> Waits {
+        self.waits
     }
 
     /// The volume that takes footage now.
@@ -138,8 +146,9 @@ impl Recording {
         if known.is_none_or(|known| known.acquaintance != Acquaintance::New) {
             return;
         }
+        let waits = self.waits;
         for account in self.accounts_of(volume) {
-            *account = Account::new(now.mono, now.wall);
+            *account = Account::new(now.mono, now.wall, waits);
         }
     }
 

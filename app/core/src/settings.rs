@@ -83,6 +83,10 @@ pub struct Settings {
     pub cleaning_starts: Threshold,
     /// No access unit for this long is a stall. Default 10 s.
     pub stall: Duration,
+    /// How long footage may wait in memory for a disk. Default 30 s.
+    pub ring: Duration,
+    /// The length of a segment; it ends at the first keyframe after it. Default 60 s.
+    pub segment: Duration,
     /// Whether the wall clock runs on while this machine is off.
     pub clock: ClockKind,
     /// A wall clock before this is not to be trusted: the program's build date.

@@ -2,8 +2,9 @@
 
 mod world;
 
-use holdfast_core::event::{CameraEvent, Failure, Past, VolumeEvent};
-use holdfast_core::settings::TransportChoice;
+use core::time::Duration;
+use holdfast_core::event::{CameraEvent, Event, Failure, Past, VolumeEvent};
+use holdfast_core::settings::{Settings, TransportChoice};
 use world::{World, settings};
 
 #[test]
@@ -37,7 +38,7 @@ fn after_a_clock_was_set_back_holes_are_still_found() {
 fn a_device_without_a_battery_clock_accounts_in_true_time_once_it_knows_it() {
     let mut world = World::silent(settings(1, 1, TransportChoice::Auto));
     world.set_clock(-86_400.0);
-    world.tell(holdfast_core::event::Event::Start);
+    world.tell(Event::Start);
     world.history(0, -50.0, Past::PowerLost);
     world.volume(0, VolumeEvent::Ready);
     world.at(20.0);
@@ -83,6 +84,35 @@ fn a_clock_that_was_set_explains_no_hole_that_it_did_not_make() {
         let lines = world.lines();
         let gaps: Vec<_> = lines.iter().filter(|line| line.contains("gap")).collect();
         assert!(gaps.len() == 1 && gaps[0].ends_with("Lost"), "{case}: {gaps:?}");
+    }
+}
+
+#[test]
+fn a_clock_that_was_set_shows_when_the_next_segment_begins_however_long_segments_are() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let cases = [("segments of a minute", 1, "Lost"), ("segments of ten minutes", 10, "ClockStepped")];
+    for (case, length, cause) in cases {
+        let chosen = Settings { segment: minutes(length), ..settings(1, 1, TransportChoice::Auto) };
+        let mut world = World::started(chosen);
+        world.volume(0, VolumeEvent::Ready);
+        world.at(1.0);
+        world.record(1.0, 2.0);
+        world.set_clock(1.0);
+        world.tell(Event::Tick);
+        // Ten minutes of its segment in the old time, and a keyframe later the next one in the new time.
+        for second in 2..600u32 {
+            let second = f64::from(second);
+            world.at(second + 1.0);
+            world.received(second as u64);
+            world.stored(second, second + 1.0);
+        }
+        world.forget();
+        world.at(601.0);
+        world.stored(601.0, 602.0);
+        let told = format!("601.0 ledger0: cam0 gap 600.0..601.0 {cause}");
+        let lines = world.lines();
+        let gaps: Vec<_> = lines.iter().filter(|line| line.contains("gap")).collect();
+        assert_eq!(gaps, [&told], "{case}");
     }
 }
 

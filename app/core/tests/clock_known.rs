@@ -2,6 +2,7 @@
 
 mod world;
 
+use core::time::Duration;
 use holdfast_core::event::{Event, Fault, Past, VolumeEvent};
 use holdfast_core::settings::{ClockKind, Settings, TransportChoice, VolumeKind};
 use world::{World, places, settings, wall};
@@ -82,6 +83,44 @@ fn footage_that_waited_longer_than_the_clock_was_off_goes_on_where_it_belongs() 
     world.stored(5.5, 8.5);
     world.stored(8.5, 24.0);
     world.expect_of("gap", &[]);
+}
+
+/// Rings of five minutes, which the configuration allows.
+fn long_rings() -> Settings {
+    Settings { ring: Duration::from_secs(300), ..fetched() }
+}
+
+#[test]
+fn what_a_long_ring_held_in_the_old_time_comes_long_after_the_time_is_known() {
+    let mut world = recording(long_rings());
+    world.forget();
+    world.set_clock(7200.0);
+    world.tell(Event::ClockSynchronised(true));
+    for second in 5..=254u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+    }
+    // Its volume was slow, and there is a hole in what the ring held: it is told in the time that its segment is in.
+    world.stored(4.0, 5.0);
+    world.stored(6.0, 7.0);
+    world.stored(7207.0, 7454.0);
+    world.expect_of("gap", &["254.0 ledger0: cam0 gap 5.0..6.0 Lost"]);
+}
+
+#[test]
+fn a_clock_that_was_off_by_less_than_a_long_ring_holds_moves_no_footage_twice() {
+    let mut world = recording(long_rings());
+    world.set_clock(200.0);
+    world.tell(Event::ClockSynchronised(true));
+    for second in 5..=254u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+    }
+    // In the right time, which does not show: it waited longer than the clock was off.
+    world.stored(205.0, 206.0);
+    world.forget();
+    world.stored(207.0, 454.0);
+    world.expect_of("gap", &["254.0 ledger0: cam0 gap 206.0..207.0 Lost"]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub fn status(args: &StatusArgs) -> Result<Exit, Box<dyn Error>> {
     text += &left_alone(&status.left_alone);
     if !status.alarms.is_empty() {
         text += "\n";
-        status.alarms.iter().for_each(|alarm| text += &format!("alarm: {alarm}\n"));
+        status.alarms.iter().for_each(|alarm| text += &format!("alarm: {}\n", alarm.text));
     }
     output::write(&text)?;
     Ok(Exit::Done)

@@ -38,7 +38,7 @@ pub fn cameras<'t>(walk: &mut Walk<'t>, file: &Section<'t>, vault: &Vault) -> Ve
     }
     let tables = walk.list(file, "camera").unwrap_or_default();
     too_many(walk, &tables, MAX_CAMERAS, "camera");
-    let mut seen = Vec::new();
+    let mut seen = Taken::default();
     let mut cameras = Vec::new();
     for (index, table) in tables.into_iter().enumerate() {
         cameras.extend(camera(walk, index, table, vault, &mut seen));
@@ -46,10 +46,17 @@ pub fn cameras<'t>(walk: &mut Walk<'t>, file: &Section<'t>, vault: &Vault) -> Ve
     cameras
 }
 
-/// What earlier cameras have taken: a name or an address, and the line it stands in.
+/// What earlier cameras have taken, and the lines it stands in.
+#[derive(Default)]
 struct Taken {
-    what: String,
-    line: usize,
+    ids: Vec<(Name, usize)>,
+    urls: Vec<(RtspUrl, usize)>,
+    fallbacks: Vec<(RtspUrl, usize)>,
+}
+
+/// The line of the one among these that is the same stream.
+fn line_of(streams: &[(RtspUrl, usize)], url: &RtspUrl) -> Option<usize> {
+    streams.iter().find(|(earlier, _)| earlier.is_same_stream(url)).map(|(_, line)| *line)
 }
 
 fn camera<'t>(
@@ -57,7 +64,7 @@ fn camera<'t>(
     index: usize,
     table: Found<&'t toml::de::DeTable<'t>>,
     vault: &Vault,
-    taken: &mut Vec<Taken>,
+    taken: &mut Taken,
 ) -> Option<CameraConfig> {
     const KEYS: [&str; 7] = ["id", "url", "credentials", "fallback", "transport", "audio", "keep"];
     let written =
@@ -78,15 +85,14 @@ fn camera<'t>(
     let id = id.and_then(|id| name(walk, &section, "id", id));
     if let (Some(id), Some(at)) = (&id, id_at) {
         let line = walk.line(at);
-        match taken.iter().find(|earlier| earlier.what == id.as_str()) {
-            Some(earlier) => {
-                let what =
-                    format!("{}: the id is taken by the camera in line {}", section.title, earlier.line);
+        match taken.ids.iter().find(|(earlier, _)| earlier == id) {
+            Some((_, earlier)) => {
+                let what = format!("{}: the id is taken by the camera in line {earlier}", section.title);
                 walk.error(at, |problem| {
                     Problem { what, ..problem }.hint("give each camera an id of its own")
                 });
             }
-            None => taken.push(Taken { what: id.to_string(), line }),
+            None => taken.ids.push((id.clone(), line)),
         }
     }
 
@@ -96,27 +102,38 @@ fn camera<'t>(
     let url_at = url.map_or(section.at, |url| url.at);
     let main = url.and_then(|url| stream(walk, &section, "url", url, has_reference));
     if let Some((url, _)) = &main {
-        match taken.iter().find(|earlier| earlier.what == url.location()) {
-            Some(earlier) => {
-                let what = format!("{}: records what line {} records already", section.title, earlier.line);
-                walk.warning(url_at, |problem| Problem { what, ..problem });
-            }
-            None => {
-                let line = walk.line(url_at);
-                taken.push(Taken { what: url.location().to_owned(), line });
-            }
+        let title = &section.title;
+        let double = match (line_of(&taken.urls, url), line_of(&taken.fallbacks, url)) {
+            (Some(line), _) => Some(format!("{title}: records what line {line} records already")),
+            (None, Some(line)) => Some(format!("{title}: records what is the fallback in line {line}")),
+            (None, None) => None,
+        };
+        if let Some(what) = double {
+            walk.warning(url_at, |problem| Problem { what, ..problem });
         }
     }
 
     let second = walk.text(&section, "fallback");
     let fallback = second.and_then(|text| {
         let (url, userinfo) = stream(walk, &section, "fallback", text, has_reference)?;
-        if main.as_ref().is_some_and(|(main, _)| main.location() == url.location()) {
-            let what = format!("{}: fallback is the same as url", section.title);
+        let title = &section.title;
+        if main.as_ref().is_some_and(|(main, _)| main.is_same_stream(&url)) {
+            let what = format!("{title}: fallback is the same as url");
             walk.error(text.at, |p| Problem { what, ..p }.allowed("another stream of the camera"));
+        } else if let Some(line) = line_of(&taken.urls, &url) {
+            let what = format!("{title}: fallback is what line {line} records already");
+            walk.warning(text.at, |p| {
+                Problem { what, ..p }.hint("what takes that camera takes this one's second stream with it")
+            });
         }
+        let line = walk.line(text.at);
+        taken.fallbacks.push((url.clone(), line));
         Some(Fallback { url, credentials: userinfo.or_else(|| reference.clone()) })
     });
+
+    if let Some((url, _)) = &main {
+        taken.urls.push((url.clone(), walk.line(url_at)));
+    }
 
     let words =
         [("auto", TransportChoice::Auto), ("tcp", TransportChoice::Tcp), ("udp", TransportChoice::Udp)];

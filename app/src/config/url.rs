@@ -113,6 +113,21 @@ impl RtspUrl {
     pub fn port(&self) -> u16 {
         self.port
     }
+    /// Whether both mean one stream, however they are written: a host is the same in capitals, a port that is not written is the
+    /// scheme's own, and a path is the same with a slash at its end. What else a path says is the camera's affair.
+    pub fn is_same_stream(&self, other: &RtspUrl) -> bool {
+        let server = |url: &RtspUrl| (url.tls, url.port);
+        server(self) == server(other)
+            && is_same_host(&self.host, &other.host)
+            && self.path_and_rest() == other.path_and_rest()
+    }
+    /// The path without a slash at its end, and what follows it.
+    fn path_and_rest(&self) -> (&str, &str) {
+        let server = self.location.split_once("://").map_or("", |(_, rest)| rest);
+        let path = server.find(['/', '?', '#']).map_or("", |at| &server[at..]);
+        let (path, rest) = path.split_at(path.find(['?', '#']).unwrap_or(path.len()));
+        (path.strip_suffix('/').unwrap_or(path), rest)
+    }
     /// Whether it is RTSP over TLS.
     pub fn is_tls(&self) -> bool {
         self.tls
@@ -234,6 +249,16 @@ fn read_host(text: &str) -> Result<(&str, Option<u16>), UrlError> {
         Some(_) => return Err(UrlError::Port),
     };
     Ok((host, port))
+}
+
+/// Names in whatever case; addresses as what they mean: IPv6 has many spellings.
+fn is_same_host(one: &str, other: &str) -> bool {
+    let address = |host: &str| host.parse::<std::net::Ipv6Addr>().ok();
+    match (address(one), address(other)) {
+        (Some(one), Some(other)) => one == other,
+        (Some(_), None) | (None, Some(_)) => false,
+        (None, None) => one.eq_ignore_ascii_case(other),
+    }
 }
 
 fn percent_decode(text: &str) -> Option<String> {

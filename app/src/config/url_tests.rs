@@ -31,6 +31,37 @@ fn urls_that_cameras_have() {
 }
 
 #[test]
+fn one_stream_has_many_spellings() {
+    let same = [
+        ("as it is", "rtsp://cam/main", "rtsp://cam/main"),
+        ("the default port", "rtsp://cam/main", "rtsp://cam:554/main"),
+        ("the default port of TLS", "rtsps://cam/main", "rtsps://cam:322/main"),
+        ("capitals in host and scheme", "rtsp://cam.local/main", "RTSP://Cam.LOCAL/main"),
+        ("a slash at the end", "rtsp://cam/main", "rtsp://cam/main/"),
+        ("no path", "rtsp://cam", "rtsp://cam:554/"),
+        ("a slash before a query", "rtsp://cam/a?ch=1", "rtsp://cam/a/?ch=1"),
+        ("a user", "rtsp://cam/main", "rtsp://viewer:x@cam/main"),
+        ("IPv6", "rtsp://[2001:db8::7]/a", "rtsp://[2001:DB8:0::7]:554/a"),
+    ];
+    let other = [
+        ("another port", "rtsp://cam/main", "rtsp://cam:555/main"),
+        ("TLS", "rtsp://cam:554/main", "rtsps://cam:554/main"),
+        ("capitals in the path", "rtsp://cam/main", "rtsp://cam/Main"),
+        ("another query", "rtsp://cam/a?ch=1", "rtsp://cam/a?ch=2"),
+        ("a query", "rtsp://cam/a", "rtsp://cam/a?ch=1"),
+        ("another host", "rtsp://cam/main", "rtsp://cam2/main"),
+        ("another address", "rtsp://[2001:db8::7]/a", "rtsp://[2001:db8::8]/a"),
+    ];
+    for (cases, expected) in [(&same[..], true), (&other[..], false)] {
+        for (name, one, another) in cases {
+            let (one, another) = (parse(one).url, parse(another).url);
+            let found = (one.is_same_stream(&another), another.is_same_stream(&one));
+            assert_eq!(found, (expected, expected), "{name}");
+        }
+    }
+}
+
+#[test]
 fn user_and_password_are_taken_out() {
     let cases = [
         ("a plain pair", "rtsp://viewer:canary@cam/x", "viewer", "canary"),

@@ -14,6 +14,7 @@
 pub mod client;
 pub mod server;
 
+use holdfast_wire::alarm::{Kind, Severity};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -119,8 +120,48 @@ pub struct Status {
     pub volumes: Vec<VolumeStatus>,
     /// Disks that are there and not used.
     pub left_alone: Vec<LeftAlone>,
-    /// Alarms whose condition holds, in words.
-    pub alarms: Vec<String>,
+    /// Alarms whose condition holds, the worst first.
+    pub alarms: Vec<Alarm>,
+}
+
+/// An alarm whose condition holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// What it tells: `camera-lost`, `volume-full` and so on, as in the journal's field `ALARM`.
+    pub kind: Kind,
+    /// What it is about; `None` for the recorder as a whole.
+    pub subject: Option<Subject>,
+    /// `low`, `medium`, `high` or `critical`.
+    pub severity: Severity,
+    /// When its condition began: RFC 3339.
+    pub since: String,
+    /// Whether a person has said that they know.
+    pub acknowledged: bool,
+    /// The same as a sentence, with what exactly is wrong.
+    pub text: String,
+}
+
+/// What an alarm is about: `{ "camera": "gate" }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subject {
+    /// A camera, by its id.
+    Camera(String),
+    /// A volume, by its path.
+    Volume(String),
+    /// A disk, as the kernel calls it.
+    Disk(String),
+}
+
+impl Subject {
+    /// As a field of the journal.
+    pub(crate) fn field(self) -> (&'static str, String) {
+        match self {
+            Subject::Camera(name) => ("CAMERA", name),
+            Subject::Volume(name) => ("VOLUME", name),
+            Subject::Disk(name) => ("DISK", name),
+        }
+    }
 }
 
 /// A camera at one moment.

@@ -2,7 +2,8 @@
 
 use super::client::{AskError, ask};
 use super::server::{Outcome, Server};
-use super::{Answer, Request, socket};
+use super::{Alarm, Answer, CameraStatus, LeftAlone, Request, Status, Subject, socket};
+use holdfast_wire::alarm::{Kind, Severity};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -78,4 +79,66 @@ fn nonsense_and_silence_are_answered_and_the_next_one_is_served() {
         assert!(answer.is_empty() || answer.contains("refused"), "{answer}");
     }
     assert!(ask(place.path(), &Request::Status).is_ok());
+}
+
+#[test]
+fn a_status_in_json_is_what_dashboards_hold_on_to() {
+    let alarm = |kind, subject, severity, acknowledged, text: &str| Alarm {
+        kind,
+        subject,
+        severity,
+        since: "2026-11-22T09:59:48.000Z".into(),
+        acknowledged,
+        text: text.into(),
+    };
+    let status = Status {
+        device: "van-12".into(),
+        version: "0.1.0".into(),
+        session: "00112233445566778899aabbccddeeff".into(),
+        now: "2026-11-22T10:00:00.000Z".into(),
+        uptime_seconds: 3600.5,
+        cameras: vec![CameraStatus {
+            id: "gate".into(),
+            state: "backing-off".into(),
+            detail: Some("connection refused".into()),
+            durable_until: Some("2026-11-22T09:59:48.000Z".into()),
+            durable_seconds: 3588.0,
+            held_bytes: 0,
+        }],
+        volumes: Vec::new(),
+        left_alone: vec![LeftAlone { disk: "sdb".into(), reason: "it carries no filesystem".into() }],
+        alarms: vec![
+            alarm(
+                Kind::CameraLost,
+                Some(Subject::Camera("gate".into())),
+                Severity::High,
+                false,
+                "camera gate does not record: connection refused",
+            ),
+            alarm(Kind::ClockUntrusted, None, Severity::Medium, true, "the wall clock is not to be trusted"),
+        ],
+    };
+    let written = serde_json::to_string_pretty(&status).unwrap();
+    assert_eq!(written + "\n", include_str!("status.golden.json"));
+    assert_eq!(serde_json::from_str::<Status>(include_str!("status.golden.json")).unwrap(), status);
+}
+
+#[test]
+fn a_kind_of_alarm_has_one_name_everywhere() {
+    let mut names = std::collections::BTreeSet::new();
+    for kind in Kind::ALL {
+        assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
+        assert!(names.insert(kind.name()), "two kinds are called {}", kind.name());
+    }
+    for severity in [Severity::Low, Severity::Medium, Severity::High, Severity::Critical] {
+        assert_eq!(serde_json::to_value(severity).unwrap(), severity.name());
+    }
+}
+
+#[test]
+fn every_kind_of_alarm_is_in_the_documentation() {
+    let page = include_str!("../../docs/status.md");
+    for kind in Kind::ALL {
+        assert!(page.contains(&format!("| `{}` | {}", kind.name(), kind.meaning())), "{}", kind.name());
+    }
 }

@@ -16,7 +16,7 @@ use super::slots::Presence;
 use super::volumes::{Kind, Part, Volumes};
 use crate::control;
 use crate::control::server::Outcome;
-use crate::control::{Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, VolumeStatus};
+use crate::control::{Alarm, Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, VolumeStatus};
 use crate::host::{clock, show};
 use crate::retention::{ProtectError, Protections, Wish};
 use crate::volumes::mounts::MountTable;
@@ -31,7 +31,7 @@ pub(super) fn answer(
     cameras: &Cameras,
     volumes: &Volumes,
     left_alone: Vec<LeftAlone>,
-    alarms: Vec<String>,
+    alarms: Vec<Alarm>,
 ) -> (Outcome, Option<Event>) {
     let known = |answer| (Outcome::Known(answer), None);
     match request {
@@ -193,7 +193,7 @@ fn list(asked: Vec<(String, Promise<Protections>)>) -> Answer {
     Answer::Protected { spans }
 }
 
-fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>, alarms: Vec<String>) -> Status {
+fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>, alarms: Vec<Alarm>) -> Status {
     let mounts = MountTable::read().unwrap_or_default();
     let now = clock::now();
     Status {

@@ -2,8 +2,10 @@
 //! does about it, and what they can do.
 
 mod alarms;
+mod kinds;
 
-pub(super) use alarms::{alarm_line, unfit};
+pub(super) use alarms::unfit;
+pub(super) use kinds::alarm;
 
 use holdfast_core::effect::{
     CameraEffect, CameraStatus, Effect, Entry, Forecast, Reason, Shed, Stream, VolumeEffect, VolumeStatus,

@@ -8,6 +8,7 @@ use holdfast_core::alarm::{AlarmNotice, AlarmState};
 use super::cameras::Cameras;
 use super::say;
 use super::volumes::Volumes;
+use crate::control::Alarm;
 
 /// The alarms that stand. Bounded by what the core knows of at once.
 #[derive(Debug, Default)]
@@ -23,11 +24,15 @@ impl Standing {
         }
     }
 
-    /// Each in a line, the worst first.
+    /// As programs are told of them, the worst first.
+    pub fn list(&self, cameras: &Cameras, volumes: &Volumes) -> Vec<Alarm> {
+        let mut alarms: Vec<_> = self.0.iter().map(|notice| say::alarm(notice, cameras, volumes)).collect();
+        alarms.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.text.cmp(&b.text)));
+        alarms
+    }
+
+    /// Each in a line, in the same order.
     pub fn words(&self, cameras: &Cameras, volumes: &Volumes) -> Vec<String> {
-        let line = |notice: &AlarmNotice| (notice.severity, say::alarm_line(notice, cameras, volumes));
-        let mut lines: Vec<_> = self.0.iter().map(line).collect();
-        lines.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
-        lines.into_iter().map(|(_, line)| line).collect()
+        self.list(cameras, volumes).into_iter().map(|alarm| alarm.text).collect()
     }
 }

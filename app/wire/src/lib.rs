@@ -1,5 +1,5 @@
 //! What Holdfast says and stores: the records of the ledger, the header inside each segment, the
-//! marker of a volume. `no_std`, no allocator, everything versioned.
+//! marker of a volume, the kinds of its alarms. `no_std`, no allocator, everything versioned.
 //!
 //! Words: a **record** is one entry of the ledger; a **frame** is a record on disk (postcard, then
 //! CRC-32, then COBS, ended by a zero byte); a **cause** is why footage is missing.
@@ -10,6 +10,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod alarm;
 pub mod cause;
 pub mod frame;
 pub mod ids;

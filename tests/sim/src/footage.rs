@@ -26,10 +26,10 @@ const QUICK: Duration = secs(1);
 const CHANGE: Duration = secs(40);
 
 /// What a ring holds, with ample memory and without.
-const DEPTH: (Duration, Duration) = (secs(30), secs(10));
+pub const DEPTH: (Duration, Duration) = (secs(30), secs(10));
 
 /// A segment takes its times from one anchor.
-const SEGMENT: Duration = secs(60);
+pub const SEGMENT: Duration = secs(60);
 
 /// A clock that was set may show as a hole for so long: in the next segment, which waits in a ring before it is durable.
 const STEADY: Duration = secs(240);

@@ -1,4 +1,4 @@
-//! The simulation: a seeded world around the core, in virtual time, with what must hold checked after every event.
+//! The simulation: a seeded world around the core, in virtual time, with what must hold checked as it goes on.
 //!
 //! Words: a **world** is cameras with their streams, servers and network, places with disks that come and go, clocks, memory
 //! and power, made from one seed; a **trouble** is something that goes wrong in it for a while; the **judge** is all that
@@ -8,6 +8,11 @@
 //! The world plays the shell: it carries out each effect as `effect.rs` says what is owed, and tells facts as `event.rs`
 //! says when. It breaks its word as the real one may: a tear-down that is told late or never, an answer that comes after
 //! it was given up on, a loop that wakes late, facts that fit no state.
+//!
+//! What an effect itself can break is checked as it is told, after every event: attempts, links, gaps and their causes, deletions, what
+//! is opened, recorded and shed, signs of life. What is wrong only if it lasts is checked on a patrol each ten seconds of the
+//! world's time: alarms against their conditions, the route, links and places that are left alone, memory under pressure. A patrol
+//! finds all that stays wrong for ten seconds longer than it may, and may miss what is wrong for less. What must be well is checked in the end, after the calm.
 //!
 //! The judge knows the truth: when footage really came, where it went, what was wrong and when. It never asks the core.
 //! A cause in a ledger is compared with what was so; an alarm with the condition that it tells. Where the world itself

@@ -4,6 +4,7 @@ use crate::agenda::{At, Item, PlaceStep, millis, secs};
 use crate::alarms::AlarmBook;
 use crate::book::Book;
 use crate::clock::{Clock, FLOOR};
+use crate::footage::{DEPTH, SEGMENT};
 use crate::invariant::Invariant;
 use crate::twin::Twin;
 use crate::world::{Power, World};
@@ -28,6 +29,8 @@ impl World {
             retention: self.judge.retention,
             cleaning_starts: holdfast_core::retention::Rules::DEFAULT.start,
             stall: secs(10),
+            ring: DEPTH.0,
+            segment: SEGMENT,
             clock: if self.clock.battery { ClockKind::Kept } else { ClockKind::Fetched },
             clock_floor: FLOOR,
             seed: self.rng.u64(..),

@@ -47,9 +47,9 @@ pub fn run(plan: Plan, saboteur: Option<Box<dyn Saboteur>>) -> Report {
     live(World::new(plan, saboteur))
 }
 
-/// Runs a world with a second core that never rests, and compares the two.
-pub fn run_beside_twin(plan: Plan) -> Report {
-    let mut world = World::new(plan, None);
+/// The same with a second core that never rests, and compares the two.
+pub fn run_beside_twin(plan: Plan, saboteur: Option<Box<dyn Saboteur>>) -> Report {
+    let mut world = World::new(plan, saboteur);
     world.twin = Some(Twin::new(nothing()));
     live(world)
 }
@@ -244,6 +244,8 @@ fn nothing() -> Settings {
         retention: Duration::ZERO,
         cleaning_starts: holdfast_core::retention::Rules::DEFAULT.start,
         stall: secs(10),
+        ring: secs(30),
+        segment: secs(60),
         clock: holdfast_core::settings::ClockKind::Kept,
         clock_floor: Wall(0),
         seed: 0,

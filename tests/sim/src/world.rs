@@ -229,16 +229,13 @@ impl World {
         let mut count = 0;
         while let Some(effect) = self.core.poll_effect() {
             count += 1;
-            if let Some(twin) = &mut self.twin {
-                twin.hear(&effect);
-            }
             self.take(effect);
+        }
+        while let Some(effect) = self.saboteur.as_mut().and_then(|saboteur| saboteur.invents(self.at)) {
+            self.hear(effect);
         }
         if let Some(difference) = self.twin.as_ref().and_then(Twin::differs) {
             self.demand(false, Invariant::Rest, || difference);
-        }
-        while let Some(effect) = self.saboteur.as_mut().and_then(|saboteur| saboteur.invents(self.at)) {
-            self.obey(effect);
         }
         self.demand(count <= holdfast_core::MAX_EFFECTS, Invariant::DriveContract, || {
             format!("{count} effects of one event")
@@ -248,13 +245,20 @@ impl World {
 
     fn take(&mut self, effect: Effect) {
         match &mut self.saboteur {
-            None => self.obey(effect),
+            None => self.hear(effect),
             Some(saboteur) => {
                 if let Some(effect) = saboteur.decided(self.at, effect) {
-                    self.obey(effect);
+                    self.hear(effect);
                 }
             }
         }
+    }
+
+    fn hear(&mut self, effect: Effect) {
+        if let Some(twin) = &mut self.twin {
+            twin.hear(&effect);
+        }
+        self.obey(effect);
     }
 
     fn check_timeout(&mut self) {

@@ -13,7 +13,7 @@ use holdfast_core::settings::{CameraIndex, VolumeIndex};
 use holdfast_core::time::Wall;
 use holdfast_sim::Invariant::*;
 use holdfast_sim::agenda::At;
-use holdfast_sim::{Invariant, Plan, Saboteur, run};
+use holdfast_sim::{Invariant, Plan, Report, Saboteur, run, run_beside_twin};
 use std::collections::VecDeque;
 
 const VICTIM: CameraIndex = CameraIndex(3);
@@ -88,8 +88,37 @@ impl Saboteur for Holds {
     }
 }
 
+/// A hand that holds a decision back until another event comes.
+#[derive(Default)]
+struct Delays {
+    held: Option<(At, Effect)>,
+}
+
+impl Saboteur for Delays {
+    fn decided(&mut self, at: At, effect: Effect) -> Option<Effect> {
+        if self.held.is_none() && matches!(effect, Effect::Camera(VICTIM, CameraEffect::Disconnect(_))) {
+            self.held = Some((at, effect));
+            return None;
+        }
+        Some(effect)
+    }
+    fn invents(&mut self, at: At) -> Option<Effect> {
+        self.held.take_if(|(since, _)| *since < at).map(|(_, effect)| effect)
+    }
+}
+
 #[track_caller]
 fn found<S: Saboteur + 'static>(make: impl Fn() -> S, expected: Invariant) {
+    found_in(run, make, expected);
+}
+
+/// `run`: how a world is run.
+#[track_caller]
+fn found_in<S: Saboteur + 'static>(
+    run: fn(Plan, Option<Box<dyn Saboteur>>) -> Report,
+    make: impl Fn() -> S,
+    expected: Invariant,
+) {
     let mut seen = Vec::new();
     for seed in 1..=40 {
         let plan = Plan { seed, span: Duration::from_secs(6 * 3600), cameras: 16 };
@@ -419,6 +448,31 @@ fn a_camera_that_stays_on_its_fallback() {
         effect => Some(effect),
     };
     decided(stays, Fallback);
+}
+
+#[test]
+fn a_decision_that_rests_until_another_event() {
+    found_in(run_beside_twin, Delays::default, Rest);
+}
+
+#[test]
+fn a_decision_that_is_forgotten_while_all_rest() {
+    let forgets = |_: At, effect: Effect| match effect {
+        Effect::Camera(VICTIM, CameraEffect::Status(_)) => None,
+        effect => Some(effect),
+    };
+    found_in(run_beside_twin, || Decided(forgets), Rest);
+}
+
+#[test]
+fn an_alarm_that_stays_after_it_was_over_and_acknowledged() {
+    let swallows = |_: At, effect: Effect| match effect {
+        Effect::Alarm(AlarmNotice {
+            key: AlarmKey::FootageDropped(_), state: AlarmState::Normal, ..
+        }) => None,
+        effect => Some(effect),
+    };
+    decided(swallows, Health);
 }
 
 #[test]

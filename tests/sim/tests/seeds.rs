@@ -51,7 +51,7 @@ fn what_must_always_hold_holds_in_some_worlds_and_they_are_lively() {
 fn what_rests_between_events_decides_nothing() {
     for seed in 20..24 {
         let plan = Plan { seed, span: hours(6), cameras: 12 };
-        let broken = run_beside_twin(plan).broken;
+        let broken = run_beside_twin(plan, None).broken;
         if let Some((violation, log)) = broken {
             let shown = log[log.len().saturating_sub(SHOWN)..].join("\n  ");
             panic!("seed {seed}:\n  {shown}\n{violation}");

@@ -94,7 +94,7 @@ impl<'c> Set<'c> {
     pub fn alarms(&self) -> Vec<String> {
         let status = self.device.status();
         let alarms = status["alarms"].as_array().cloned().unwrap_or_default();
-        alarms.iter().filter_map(|alarm| alarm.as_str().map(str::to_owned)).collect()
+        alarms.iter().filter_map(|alarm| alarm["text"].as_str().map(str::to_owned)).collect()
     }
 
     /// Waits for an alarm with these words. Whether it came.

@@ -34,6 +34,8 @@ pub fn settings(cameras: usize, volumes: u8, transport: TransportChoice) -> Sett
         retention: Duration::from_secs(30 * 86_400),
         cleaning_starts: Rules::DEFAULT.start,
         stall: Duration::from_secs(10),
+        ring: Duration::from_secs(30),
+        segment: Duration::from_secs(60),
         clock: ClockKind::Kept,
         clock_floor: Wall::from_secs(1_700_000_000),
         seed: 7,

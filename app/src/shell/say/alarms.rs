@@ -1,7 +1,8 @@
-//! Alarms in the words of people: codes, titles, and what can be done.
+//! Alarms in the words of people: titles, and what can be done.
 
 use super::super::cameras::Cameras;
 use super::super::volumes::{Kind, Volumes};
+use super::kinds::{kind, subject};
 use crate::host::{journal, message_ids as ids};
 use holdfast_core::alarm::{AlarmKey, AlarmNotice, AlarmState, Detail, Severity};
 use holdfast_core::disk::Unfit;
@@ -19,7 +20,7 @@ pub(super) fn alarm(notice: &AlarmNotice, cameras: &Cameras, volumes: &Volumes) 
                 Severity::Low | Severity::Medium => Level::Warn,
                 Severity::High | Severity::Critical => Level::Error,
             };
-            let (severity, detail) = (severity(notice.severity), detail(notice));
+            let (severity, detail) = (notice.severity.name(), detail(notice));
             let text = format!("alarm ({severity}): {title}{detail}{}", hint(notice));
             (level, Some(ids::ALARM_RAISED), text)
         }
@@ -29,105 +30,19 @@ pub(super) fn alarm(notice: &AlarmNotice, cameras: &Cameras, volumes: &Volumes) 
         }
         AlarmState::Normal => (Level::Info, cleared, format!("alarm over: {title}")),
     };
-    let mut fields = vec![("ALARM", alarm_code(&notice.key).to_owned())];
+    let mut fields = vec![("ALARM", kind(&notice.key).name().to_owned())];
     fields.extend(id.map(|id| ("MESSAGE_ID", id.to_owned())));
-    fields.extend(subject(&notice.key, cameras, volumes));
+    fields.extend(subject(&notice.key, cameras, volumes).map(|subject| subject.field()));
     journal::write(level, &fields, &text);
 }
 
-/// What an alarm is about, as a field.
-fn subject(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> Option<(&'static str, String)> {
-    match key {
-        AlarmKey::CameraLost(camera)
-        | AlarmKey::CameraAccess(camera)
-        | AlarmKey::CameraFallback(camera)
-        | AlarmKey::CameraFlapping(camera)
-        | AlarmKey::CameraTrouble(camera, _)
-        | AlarmKey::SoundLost(camera)
-        | AlarmKey::TrackNotRecorded(camera, _)
-        | AlarmKey::FootageDropped(camera) => Some(("CAMERA", cameras.name(*camera).to_owned())),
-        AlarmKey::Volume(volume, _)
-        | AlarmKey::VolumeSlow(volume)
-        | AlarmKey::VolumeExhausted(volume)
-        | AlarmKey::RetentionShort(volume)
-        | AlarmKey::VolumeHealth(volume, _)
-        | AlarmKey::VolumeWentBack(volume)
-        | AlarmKey::SpaceUnknown(volume)
-        | AlarmKey::SafeToRemove(volume)
-        | AlarmKey::KeptMounted(volume)
-        | AlarmKey::VolumeRepaired(volume) => Some(("VOLUME", volumes.name(*volume))),
-        AlarmKey::DiskNotUsed(disk) | AlarmKey::DiskFailed(disk) => Some(("DISK", disk.as_str().to_owned())),
-        AlarmKey::Network
-        | AlarmKey::MemoryShort
-        | AlarmKey::NothingRecords
-        | AlarmKey::ClockUntrusted
-        | AlarmKey::ClockStepped => None,
-    }
-}
-
-/// An alarm's short, stable name: the journal's `ALARM` field.
-fn alarm_code(key: &AlarmKey) -> &'static str {
-    match key {
-        AlarmKey::CameraLost(_) => "camera-lost",
-        AlarmKey::CameraAccess(_) => "camera-access",
-        AlarmKey::CameraFallback(_) => "camera-fallback",
-        AlarmKey::CameraFlapping(_) => "camera-flapping",
-        AlarmKey::CameraTrouble(..) => "camera-trouble",
-        AlarmKey::SoundLost(_) => "sound-lost",
-        AlarmKey::TrackNotRecorded(..) => "track-not-recorded",
-        AlarmKey::FootageDropped(_) => "footage-dropped",
-        AlarmKey::Volume(_, fault) => fault_code(*fault),
-        AlarmKey::VolumeSlow(_) => "volume-slow",
-        AlarmKey::VolumeExhausted(_) => "volume-exhausted",
-        AlarmKey::RetentionShort(_) => "retention-short",
-        AlarmKey::VolumeHealth(_, Health::Failing) => "volume-failing",
-        AlarmKey::VolumeHealth(_, Health::Worn | Health::Good) => "volume-worn",
-        AlarmKey::VolumeWentBack(_) => "volume-went-back",
-        AlarmKey::SpaceUnknown(_) => "space-unknown",
-        AlarmKey::SafeToRemove(_) => "safe-to-remove",
-        AlarmKey::KeptMounted(_) => "kept-mounted",
-        AlarmKey::DiskNotUsed(_) => "disk-not-used",
-        AlarmKey::DiskFailed(_) => "disk-failed",
-        AlarmKey::VolumeRepaired(_) => "volume-repaired",
-        AlarmKey::Network => "network",
-        AlarmKey::MemoryShort => "memory-short",
-        AlarmKey::NothingRecords => "nothing-records",
-        AlarmKey::ClockUntrusted => "clock-untrusted",
-        AlarmKey::ClockStepped => "clock-stepped",
-    }
-}
-
-/// The alarm of a volume's fault, as `ALARM` has it.
-const fn fault_code(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Other(_) => "volume-faulted",
-        Fault::Missing => "volume-missing",
-        Fault::NoSpace => "volume-full",
-        Fault::Io => "volume-io",
-        Fault::ReadOnly => "volume-read-only",
-        Fault::Denied => "volume-denied",
-        Fault::Again => "volume-again",
-        Fault::Quota => "volume-quota",
-        Fault::Stale => "volume-stale",
-        Fault::Stuck => "volume-stuck",
-        Fault::TooSlow => "volume-too-slow",
-        Fault::WrongIdentity => "volume-wrong-identity",
-        Fault::InUse => "volume-in-use",
-        Fault::Damaged => "volume-damaged",
-        Fault::Foreign => "volume-foreign",
-        Fault::Duplicate => "volume-duplicate",
-        Fault::Copied => "volume-copied",
-        Fault::NotMounted => "volume-not-mounted",
-    }
-}
-
 /// An alarm in one line: what it concerns, and why.
-pub(in crate::shell) fn alarm_line(notice: &AlarmNotice, cameras: &Cameras, volumes: &Volumes) -> String {
+pub(super) fn alarm_line(notice: &AlarmNotice, cameras: &Cameras, volumes: &Volumes) -> String {
     alarm_title(&notice.key, cameras, volumes) + &detail(notice)
 }
 
 /// An alarm's title, with the name of what it concerns.
-pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> String {
+fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: &Volumes) -> String {
     match key {
         AlarmKey::CameraLost(camera) => format!("camera {} does not record", cameras.name(*camera)),
         AlarmKey::CameraAccess(camera) => format!("camera {} refuses the password", cameras.name(*camera)),
@@ -188,15 +103,6 @@ pub(in crate::shell) fn alarm_title(key: &AlarmKey, cameras: &Cameras, volumes: 
         AlarmKey::NothingRecords => "nothing is being recorded".into(),
         AlarmKey::ClockUntrusted => "the wall clock is not to be trusted".into(),
         AlarmKey::ClockStepped => "the wall clock was set".into(),
-    }
-}
-
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-        Severity::Critical => "critical",
     }
 }
 

@@ -428,6 +428,8 @@ impl World {
             retention: Duration::from_secs(30 * 86_400),
             cleaning_starts: Rules::DEFAULT.start,
             stall: Duration::from_secs(10),
+            ring: Duration::from_secs(30),
+            segment: Duration::from_secs(60),
             clock: self.cast.clock,
             clock_floor: Wall::from_secs(1_700_000_000),
             seed: 7 + u64::from(self.sessions),
