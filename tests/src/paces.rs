@@ -1,7 +1,7 @@
 //! How fast the recorder comes back to its cameras: its attempts by its own log, and what recovery may take.
 //!
-//! A proxy counts more connections than attempts: one that fails is followed by another that finds out why (decision 0017).
-//! So attempts are taken from the log.
+//! A proxy counts more connections than attempts: one that is not had is followed by another that finds out why (decision
+//! 0017), which the log tells of when it is at `debug`.
 
 use crate::report;
 use std::time::Duration;
@@ -49,6 +49,16 @@ pub fn attempts(log: &str) -> Vec<Attempt> {
         Some(Attempt { camera: camera.to_owned(), at, failures, said: said.to_owned() })
     };
     log.lines().filter_map(attempt).collect()
+}
+
+/// When a connection was opened, in microseconds of UTC: for an attempt, or to find out why one got none. In order; the log has
+/// to be at `debug`.
+pub fn connections(log: &str) -> Vec<i64> {
+    let opened = |line: &str| {
+        let told = parts(line, "connecting over ").or_else(|| parts(line, "finding out why "));
+        told.map(|(at, ..)| at)
+    };
+    log.lines().filter_map(opened).collect()
 }
 
 /// A camera's failures, in order.
