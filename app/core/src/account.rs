@@ -15,11 +15,14 @@
 //! Footage that was stored in the times of a clock that nobody trusted moves too, once the time is known: with the first
 //! footage in the right time, since the segment that was open then goes on in the wrong one until its next keyframe.
 
+mod point;
+
 use crate::event::{Cause, Fault};
 use crate::time::{Anchor, Mono, Span, Wall};
 use core::time::Duration;
 use heapless::Vec;
 pub(crate) use holdfast_wire::segment::MAX_BEFORE as MAX_POINTS;
+use point::{Point, Since, is_volumes, weight};
 
 /// Holes up to this, in microseconds, are no gap: three frames at 30 frames a second, the least that a person sees.
 /// Jitter of arrival stays below it.
@@ -40,7 +43,7 @@ const LATE: Duration = Duration::from_secs(120);
 /// and until then as above. Where segments are longer, a step of less than 2 s, which cuts none, may be told as frames lost.
 const STEP_SHOWS: Duration = Duration::from_secs(60 + LATE.as_secs());
 
-/// Footage waits in a ring no longer than this, in microseconds, before it is durable: a correction by more shows in it.
+/// Footage waits in a ring no longer than this, in microseconds: a correction by more shows in it.
 const WAITS: u64 = 120_000_000;
 
 /// See the module.
@@ -93,20 +96,6 @@ struct Correction {
 enum Passed {
     Nothing,
     Footage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Point {
-    since: Since,
-    cause: Cause,
-    told: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
-    /// From where durable footage ends.
-    Covered,
-    At(Mono),
 }
 
 impl Account {
@@ -265,6 +254,11 @@ impl Account {
             let later = anchor.wall_at(self.stands) > self.covered_until;
             self.insert(if later { Since::At(self.stands) } else { Since::Covered }, cause);
         }
+    }
+
+    /// Whether the ledger has not been told of something.
+    pub(crate) fn has_news(&self) -> bool {
+        self.late.is_some() || self.points.iter().any(|point| !point.told)
     }
 
     /// The next point that the ledger has not been told of.
@@ -450,47 +444,5 @@ impl Part {
         if !span.is_empty() {
             gap(span, self.cause);
         }
-    }
-}
-
-impl Point {
-    fn is_before(&self, moment: Mono) -> bool {
-        match self.since {
-            Since::Covered => true,
-            Since::At(at) => at < moment,
-        }
-    }
-
-    fn is_after(&self, moment: Mono) -> bool {
-        match self.since {
-            Since::Covered => false,
-            Since::At(at) => at > moment,
-        }
-    }
-
-    fn wall(&self, anchor: &Anchor) -> Wall {
-        match self.since {
-            Since::Covered => Wall(i64::MIN),
-            Since::At(mono) => anchor.wall_at(mono),
-        }
-    }
-}
-
-/// Whether it is about the volume: nothing leaves the rings before it.
-const fn is_volumes(cause: Cause) -> bool {
-    matches!(cause, Cause::Volume(_) | Cause::Ejected)
-}
-
-/// How much a cause tells a person. When causes must be merged, the lighter ones go first.
-const fn weight(cause: Cause) -> u8 {
-    match cause {
-        Cause::Unknown => 0,
-        Cause::Lost => 1,
-        Cause::Starting => 2,
-        Cause::RingOverflow | Cause::ClockStepped => 3,
-        Cause::Stopped | Cause::Crashed | Cause::PowerLost | Cause::OutOfMemory => 4,
-        Cause::Camera(_) | Cause::Volume(_) | Cause::OnAnotherVolume | Cause::Ejected => 4,
-        // Told by who deletes, never by an account.
-        Cause::Deleted(_) => 4,
     }
 }
