@@ -58,6 +58,8 @@ pub(crate) struct Account {
     stands: Mono,
     /// In order of time.
     points: Vec<Point, MAX_POINTS>,
+    /// What the ring dropped since this volume has been taking the footage begins there.
+    dropped: Option<Mono>,
     /// By how many microseconds the clock was set forward since the last hole, and when for the last time.
     forward: (i64, Mono),
     /// The clock went back: what had been covered before, and where it went on. The hole between the two, if there is
@@ -108,6 +110,7 @@ impl Account {
             standing: None,
             stands: now,
             points: Vec::new(),
+            dropped: None,
             forward: (0, now),
             back: None,
             correction: None,
@@ -165,12 +168,24 @@ impl Account {
         }
     }
 
-    /// What had been laid to `before` in the hole that is open was this fault of the volume.
+    /// What had been laid to `before` since this volume has been taking the footage was this fault of it. What the ring dropped
+    /// while another one did is not.
     pub(crate) fn recast(&mut self, before: Cause, fault: Fault) {
-        for point in self.points.iter_mut().filter(|point| point.cause == before) {
-            point.cause = Cause::Volume(fault);
-            point.told = false;
+        let Some(since) = self.dropped else { return };
+        let cause = Cause::Volume(fault);
+        for point in self.points.iter_mut().filter(|point| point.cause == before && !point.is_before(since)) {
+            (point.cause, point.told) = (cause, false);
         }
+        let place = self.points.iter().take_while(|point| !point.is_after(since)).count();
+        let at = place.checked_sub(1).and_then(|place| self.points.get(place));
+        if at.is_some_and(|point| point.cause == before) {
+            self.note(since, cause);
+        }
+    }
+
+    /// Another volume takes the footage from now on.
+    pub(crate) const fn left(&mut self) {
+        self.dropped = None;
     }
 
     /// Why footage is missing now, if a lasting cause is known.
@@ -179,13 +194,17 @@ impl Account {
     }
 
     /// A ring dropped footage from `since` on. A lasting cause that was known by then is why; one that came later is only if it
-    /// is the volume's, which takes nothing out of the ring. A camera that gives nothing any more fills none.
-    pub(crate) fn dropped(&mut self, since: Mono, cause: Cause) {
+    /// is the volume's, which takes nothing out of the ring. A camera that gives nothing any more fills none. `taking`: this
+    /// volume is the one that should have.
+    pub(crate) fn dropped(&mut self, since: Mono, cause: Cause, taking: bool) {
         let cause = match self.standing {
             Some(_) if self.stands <= since => return,
             Some(standing) if is_volumes(standing) => standing,
             Some(_) | None => cause,
         };
+        if taking {
+            self.dropped = self.dropped.or(Some(since));
+        }
         // What kept the volume from taking footage by then is why, whatever else is wrong with it since.
         let before = self.points.iter().take_while(|point| !point.is_after(since)).last();
         let explained = before.is_some_and(|point| is_volumes(point.cause));

@@ -220,7 +220,8 @@ impl Recording {
                 Some(_) => None,
                 None => volume.cause(),
             };
-            account.dropped(mono_at(anchor, span.from), cause.unwrap_or(Cause::RingOverflow));
+            let since = mono_at(anchor, span.from);
+            account.dropped(since, cause.unwrap_or(Cause::RingOverflow), target == Some(index));
         }
     }
 
@@ -276,7 +277,10 @@ impl Recording {
         let lost = self.target.is_some() && current.is_none() && (leaving.is_none() || target != leaving);
         if target != self.target {
             self.target = target;
-            self.cameras.iter_mut().for_each(|books| books.delivering = None);
+            for books in &mut self.cameras {
+                books.delivering = None;
+                books.accounts.iter_mut().for_each(Account::left);
+            }
         }
         lost
     }
