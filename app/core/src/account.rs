@@ -15,11 +15,14 @@
 //! Footage that was stored in the times of a clock that nobody trusted moves too, once the time is known: with the first
 //! footage in the right time, since the segment that was open then goes on in the wrong one until its next keyframe.
 
+mod point;
+
 use crate::event::{Cause, Fault};
 use crate::time::{Anchor, Mono, Span, Wall};
 use crate::waits::Waits;
 use heapless::Vec;
 pub(crate) use holdfast_wire::segment::MAX_BEFORE as MAX_POINTS;
+use point::{Point, Since, is_volumes, weight};
 
 /// Holes up to this, in microseconds, are no gap: three frames at 30 frames a second, the least that a person sees.
 /// Jitter of arrival stays below it.
@@ -46,6 +49,8 @@ pub(crate) struct Account {
     stands: Mono,
     /// In order of time.
     points: Vec<Point, MAX_POINTS>,
+    /// What the ring dropped since this volume has been taking the footage begins there.
+    dropped: Option<Mono>,
     /// By how many microseconds the clock was set forward since the last hole, and when for the last time.
     forward: (i64, Mono),
     /// The clock went back: what had been covered before, and where it went on. The hole between the two, if there is
@@ -86,20 +91,6 @@ enum Passed {
     Footage,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Point {
-    since: Since,
-    cause: Cause,
-    told: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
-    /// From where durable footage ends.
-    Covered,
-    At(Mono),
-}
-
 impl Account {
     /// The account of a camera that has no past: it begins with the session.
     pub(crate) fn new(now: Mono, wall: Wall, waits: Waits) -> Self {
@@ -111,6 +102,7 @@ impl Account {
             standing: None,
             stands: now,
             points: Vec::new(),
+            dropped: None,
             forward: (0, now),
             back: None,
             correction: None,
@@ -168,12 +160,24 @@ impl Account {
         }
     }
 
-    /// What had been laid to `before` in the hole that is open was this fault of the volume.
+    /// What had been laid to `before` since this volume has been taking the footage was this fault of it. What the ring dropped
+    /// while another one did is not.
     pub(crate) fn recast(&mut self, before: Cause, fault: Fault) {
-        for point in self.points.iter_mut().filter(|point| point.cause == before) {
-            point.cause = Cause::Volume(fault);
-            point.told = false;
+        let Some(since) = self.dropped else { return };
+        let cause = Cause::Volume(fault);
+        for point in self.points.iter_mut().filter(|point| point.cause == before && !point.is_before(since)) {
+            (point.cause, point.told) = (cause, false);
         }
+        let place = self.points.iter().take_while(|point| !point.is_after(since)).count();
+        let at = place.checked_sub(1).and_then(|place| self.points.get(place));
+        if at.is_some_and(|point| point.cause == before) {
+            self.note(since, cause);
+        }
+    }
+
+    /// Another volume takes the footage from now on.
+    pub(crate) const fn left(&mut self) {
+        self.dropped = None;
     }
 
     /// Why footage is missing now, if a lasting cause is known.
@@ -182,13 +186,17 @@ impl Account {
     }
 
     /// A ring dropped footage from `since` on. A lasting cause that was known by then is why; one that came later is only if it
-    /// is the volume's, which takes nothing out of the ring. A camera that gives nothing any more fills none.
-    pub(crate) fn dropped(&mut self, since: Mono, cause: Cause) {
+    /// is the volume's, which takes nothing out of the ring. A camera that gives nothing any more fills none. `taking`: this
+    /// volume is the one that should have.
+    pub(crate) fn dropped(&mut self, since: Mono, cause: Cause, taking: bool) {
         let cause = match self.standing {
             Some(_) if self.stands <= since => return,
             Some(standing) if is_volumes(standing) => standing,
             Some(_) | None => cause,
         };
+        if taking {
+            self.dropped = self.dropped.or(Some(since));
+        }
         // What kept the volume from taking footage by then is why, whatever else is wrong with it since.
         let before = self.points.iter().take_while(|point| !point.is_after(since)).last();
         let explained = before.is_some_and(|point| is_volumes(point.cause));
@@ -257,6 +265,11 @@ impl Account {
             let later = anchor.wall_at(self.stands) > self.covered_until;
             self.insert(if later { Since::At(self.stands) } else { Since::Covered }, cause);
         }
+    }
+
+    /// Whether the ledger has not been told of something.
+    pub(crate) fn has_news(&self) -> bool {
+        self.late.is_some() || self.points.iter().any(|point| !point.told)
     }
 
     /// The next point that the ledger has not been told of.
@@ -446,47 +459,5 @@ impl Part {
         if !span.is_empty() {
             gap(span, self.cause);
         }
-    }
-}
-
-impl Point {
-    fn is_before(&self, moment: Mono) -> bool {
-        match self.since {
-            Since::Covered => true,
-            Since::At(at) => at < moment,
-        }
-    }
-
-    fn is_after(&self, moment: Mono) -> bool {
-        match self.since {
-            Since::Covered => false,
-            Since::At(at) => at > moment,
-        }
-    }
-
-    fn wall(&self, anchor: &Anchor) -> Wall {
-        match self.since {
-            Since::Covered => Wall(i64::MIN),
-            Since::At(mono) => anchor.wall_at(mono),
-        }
-    }
-}
-
-/// Whether it is about the volume: nothing leaves the rings before it.
-const fn is_volumes(cause: Cause) -> bool {
-    matches!(cause, Cause::Volume(_) | Cause::Ejected)
-}
-
-/// How much a cause tells a person. When causes must be merged, the lighter ones go first.
-const fn weight(cause: Cause) -> u8 {
-    match cause {
-        Cause::Unknown => 0,
-        Cause::Lost => 1,
-        Cause::Starting => 2,
-        Cause::RingOverflow | Cause::ClockStepped => 3,
-        Cause::Stopped | Cause::Crashed | Cause::PowerLost | Cause::OutOfMemory => 4,
-        Cause::Camera(_) | Cause::Volume(_) | Cause::OnAnotherVolume | Cause::Ejected => 4,
-        // Told by who deletes, never by an account.
-        Cause::Deleted(_) => 4,
     }
 }

@@ -11,21 +11,23 @@
 //!   └──────────────┘                  └──── raise (from Falling, Returned) ◀── acknowledge ─▶ Quiet
 //! ```
 //!
-//! Severity, delays and latching of every alarm are one table, `rule`; those of a volume's faults stand in `treatment.rs` beside
+//! Severity, delays and latching of every alarm are one table, `alarm/rule.rs`; those of a volume's faults stand in `treatment.rs` beside
 //! what else is done about them. The table of alarms is bounded: when it is
 //! full, a quiet one makes room, else the one of lowest severity, if the new one is worse; else the new one is not taken.
 //! Both losses are counted. What was told of a lost alarm stays said.
+
+mod rule;
 
 use crate::disk::Unfit;
 use crate::effect::Shed;
 use crate::event::{Failure, Fault, Health, Label};
 use crate::failure::handling;
 use crate::settings::{CameraIndex, VolumeIndex};
-use crate::time::{Mono, Now, Wall};
-use crate::treatment::{PASSING, Treatment, treatment};
-use core::time::Duration;
+use crate::time::{Mono, Now, Wall, soonest};
 use heapless::Vec;
 pub use holdfast_wire::alarm::Severity;
+pub(crate) use rule::Latch;
+use rule::rule;
 
 /// Most alarms that are known at once: for each of 32 cameras lost, access, dropped, fallback, flapping, sound, one trouble and two
 /// tracks; for each of 8 volumes its ten own and six faults of this session that nobody acknowledged yet; 16 disks that
@@ -191,90 +193,17 @@ pub struct AlarmNotice {
     pub detail: Detail,
 }
 
-/// What is fixed about an alarm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rule {
-    severity: Severity,
-    on: Duration,
-    off: Duration,
-    latch: Latch,
-}
-
-/// Whether an alarm ends by itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Latch {
-    /// Over with its condition.
-    Open,
-    /// Over when a person has acknowledged it.
-    Latched,
-}
-
-/// The one table of alarms.
-const fn rule(key: &AlarmKey) -> Rule {
-    use Latch::{Latched, Open};
-    use Severity::{Critical, High, Low, Medium};
-    let (severity, on, off, latch) = match key {
-        // Each fault has its own: see there.
-        AlarmKey::Volume(_, fault) => {
-            let Treatment { severity, on, latch, .. } = treatment(*fault);
-            return Rule { severity, on, off: Duration::ZERO, latch };
-        }
-        // A hiccup of a few seconds is no alarm; one that comes and goes is one alarm. It waits until it can be known whether it
-        // is the network: see `TOGETHER` there.
-        AlarmKey::CameraLost(_) => (High, 12, 30, Open),
-        // It will not pass by itself.
-        AlarmKey::CameraAccess(_) => (High, 0, 0, Open),
-        // Recorded, with less detail: worth a look before the second stream goes as well.
-        AlarmKey::CameraFallback(_) => (Medium, 0, 30, Open),
-        // `flapping.rs` counts over minutes before it says so, and before it takes it back.
-        AlarmKey::CameraFlapping(_) => (Medium, 0, 0, Open),
-        // How bad each trouble is stands beside what else is done about it; it has to last, and to stay away.
-        AlarmKey::CameraTrouble(_, failure) => (handling(*failure).severity, 10, 30, Open),
-        // A microphone that saves silence pauses for seconds.
-        AlarmKey::SoundLost(_) => (Low, 60, 10, Open),
-        // Latched, and its condition lasts for the session: named once, not at each reconnect.
-        AlarmKey::TrackNotRecorded(..) => (Low, 0, 0, Latched),
-        // An occurrence for each GOP: one alarm until half a minute has passed without any.
-        AlarmKey::FootageDropped(_) => (High, 0, 30, Latched),
-        // At once, since the rings fill; `load.rs` waits before it calls a volume slow, or well again.
-        AlarmKey::VolumeSlow(_) => (High, 0, 0, Open),
-        // Recording ends here until a person frees something or takes a protection back.
-        AlarmKey::VolumeExhausted(_) => (Critical, 0, 0, Latched),
-        // Nothing is lost today; `forecast.rs` waits before it says so.
-        AlarmKey::RetentionShort(_) => (Medium, 0, 0, Open),
-        AlarmKey::VolumeHealth(_, Health::Failing) => (Critical, 0, 0, Latched),
-        AlarmKey::VolumeHealth(_, Health::Good | Health::Worn) => (Medium, 0, 0, Latched),
-        // What had been called durable is gone: over as soon as it is seen, and not to be missed.
-        AlarmKey::VolumeWentBack(_) => (High, 0, 0, Latched),
-        // A statvfs that failed once is asked again; cleaning at ENOSPC goes on meanwhile.
-        AlarmKey::SpaceUnknown(_) => (Medium, 60, 0, Open),
-        // An answer to the person who asked for it; over when they act on it.
-        AlarmKey::SafeToRemove(_) => (Low, 0, 0, Open),
-        // The same; over as soon as it is seen.
-        AlarmKey::KeptMounted(_) => (Low, 0, 0, Latched),
-        // As long as it is connected.
-        AlarmKey::DiskNotUsed(_) => (Low, 0, 0, Open),
-        // A person put it there to be recorded on, and it is not: as bad as a volume that failed, while another records.
-        AlarmKey::DiskFailed(_) => (High, 0, 0, Open),
-        AlarmKey::VolumeRepaired(_) => (Medium, 0, 0, Latched),
-        // A switch that hiccups is none either; most cameras have waited for the others already.
-        AlarmKey::Network => (Critical, 10, 30, Open),
-        // `memory.rs` waits before it says so, and before it takes it back.
-        AlarmKey::MemoryShort => (Medium, 0, 0, Open),
-        // Not for a fault that passes: the rings bridge ten times as much.
-        AlarmKey::NothingRecords => (Critical, PASSING.as_secs(), 0, Latched),
-        // A device without a battery clock waits that long for the network's time at every start.
-        AlarmKey::ClockUntrusted => (Medium, 60, 0, Open),
-        AlarmKey::ClockStepped => (Medium, 0, 0, Latched),
-    };
-    Rule { severity, on: Duration::from_secs(on), off: Duration::from_secs(off), latch }
-}
-
 /// The alarms of the device.
 #[derive(Debug, Default)]
 pub(crate) struct Alarms {
     table: Vec<Alarm, MAX_ALARMS>,
     evicted: u32,
+    /// When the first of them changes by itself, as it was after the last [`Alarms::advance`].
+    due: Option<Mono>,
+    /// Some condition was told since then.
+    touched: bool,
+    /// The shell may have to be told of some.
+    untold: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -371,21 +300,32 @@ impl Alarms {
 
     /// Does what is due at `now`.
     pub(crate) fn advance(&mut self, now: Mono) {
-        self.table.iter_mut().for_each(|alarm| alarm.advance(now));
+        // Hundreds of them mostly rest, and this comes after most events.
+        if !self.touched && self.due.is_none_or(|due| due > now) {
+            return;
+        }
+        self.touched = false;
+        self.untold = true;
+        self.due = None;
+        for alarm in &mut self.table {
+            alarm.advance(now);
+            self.due = soonest(self.due, alarm.due());
+        }
     }
 
-    /// When it wants to be called again at the latest.
-    pub(crate) fn deadline(&self) -> Option<Mono> {
-        let due = |alarm: &Alarm| match alarm.phase {
-            Phase::Rising { due } | Phase::Falling { due, .. } => Some(due),
-            Phase::Quiet | Phase::Standing(_) | Phase::Returned => None,
-        };
-        self.table.iter().filter_map(due).min()
+    /// When it wants to be called again at the latest, as it was after the last [`Alarms::advance`].
+    pub(crate) const fn deadline(&self) -> Option<Mono> {
+        self.due
     }
 
     /// The next change that the shell has not been told of.
     pub(crate) fn poll_effect(&mut self) -> Option<AlarmNotice> {
-        self.table.iter_mut().find_map(Alarm::poll_notice)
+        if !self.untold {
+            return None;
+        }
+        let notice = self.table.iter_mut().find_map(Alarm::poll_notice);
+        self.untold = notice.is_some();
+        notice
     }
 
     /// How many alarms were lost, since more conditions held than the table has room for.
@@ -393,7 +333,9 @@ impl Alarms {
         self.evicted
     }
 
+    /// One that is about to change.
     fn find(&mut self, key: &AlarmKey) -> Option<&mut Alarm> {
+        (self.touched, self.untold) = (true, true);
         self.table.iter_mut().find(|alarm| alarm.key == *key)
     }
 
@@ -456,6 +398,14 @@ impl Alarm {
             | Phase::Standing(_)
             | Phase::Falling { .. }
             | Phase::Returned => {}
+        }
+    }
+
+    /// When it changes by itself.
+    const fn due(&self) -> Option<Mono> {
+        match self.phase {
+            Phase::Rising { due } | Phase::Falling { due, .. } => Some(due),
+            Phase::Quiet | Phase::Standing(_) | Phase::Returned => None,
         }
     }
 

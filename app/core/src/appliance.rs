@@ -24,8 +24,9 @@ use crate::memory::Memory;
 use crate::network::Network;
 use crate::recording::{MAX_ENTRIES, Recording};
 use crate::rng::Rng;
+use crate::set::CameraSet;
 use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, Settings, VolumeIndex};
-use crate::time::{Mono, Now};
+use crate::time::{Mono, Now, soonest};
 use crate::volume::Volume;
 use crate::waits::Waits;
 use crate::watch::Watch;
@@ -62,6 +63,8 @@ pub struct Appliance {
     clock: Clock,
     cameras: Vec<Camera, MAX_CAMERAS>,
     volumes: Vec<Volume, MAX_VOLUMES>,
+    /// The cameras of which a link is due.
+    due: CameraSet,
     dial: Dial,
     network: Network,
     memory: Memory,
@@ -115,6 +118,7 @@ impl Appliance {
             alive: Alive::Told(Mono(0)),
             clock: Clock::new(&settings),
             watch: Watch::new(cameras.len(), volumes),
+            due: CameraSet::NONE,
             dial: Dial::default(),
             network: Network::new(),
             memory: Memory::default(),
@@ -146,14 +150,13 @@ impl Appliance {
                 if let Event::ClockSynchronised(synchronised) = event {
                     self.clock.synchronised(synchronised);
                 }
-                let moved = self.look_at_clocks(now);
-                if moved {
+                if self.look_at_clocks(now) {
                     self.attention.touch_all();
+                    self.take(now, event);
+                } else {
+                    let Some(event) = self.take_quietly(now, event) else { return };
+                    self.take(now, event);
                 }
-                if !moved && self.take_quietly(now, &event) {
-                    return;
-                }
-                self.take(now, event);
             }
         }
         self.attend_to_all(now);
@@ -183,12 +186,12 @@ impl Appliance {
             return Some(Effect::Shed(shed));
         }
         let routed = self.recording.target().is_some();
-        for (index, camera) in (0u8..).zip(&mut self.cameras) {
-            if self.attention.is_touched(usize::from(index))
-                && let Some((stream, effect)) = camera.poll_effect(routed)
-            {
+        for place in self.attention.unpolled.places(self.cameras.len()) {
+            let Some(camera) = self.cameras.get_mut(place) else { continue };
+            if let (Some((stream, effect)), Ok(index)) = (camera.poll_effect(routed), u8::try_from(place)) {
                 return Some(camera_effect(CameraIndex(index), stream, effect));
             }
+            self.attention.unpolled = self.attention.unpolled.without(place);
         }
         if let Some(route) = self.recording.poll_route() {
             return Some(route);
@@ -235,12 +238,11 @@ impl Appliance {
     /// before `Start` and after the end. After a call at that moment it lies in the future.
     pub fn poll_timeout(&self) -> Option<Mono> {
         let heartbeat = self.heartbeat?;
-        Some(self.attention.due().map_or(heartbeat, |due| due.min(heartbeat)))
+        soonest(self.attention.due(), Some(heartbeat))
     }
 
     /// When any machine but a camera or a usage wants to be called.
     fn others_due(&self) -> Option<Mono> {
-        let volumes = self.volumes.iter().filter_map(Volume::deadline);
         let route = match self.life {
             Life::Running => self.recording.deadline(&self.volumes),
             // At the end the routes stay as they are.
@@ -248,8 +250,8 @@ impl Appliance {
         };
         let others = [self.alarms.deadline(), route, self.dial_deadline()];
         let round = self.attention.round;
-        let turns = self.volumes.iter().filter_map(Volume::turns_at).filter(|at| *at > round);
-        volumes.chain(turns).chain(others.into_iter().flatten()).min()
+        let of = |volume: &Volume| soonest(volume.deadline(), volume.turns_at().filter(|at| *at > round));
+        self.volumes.iter().map(of).chain(others).fold(None, soonest)
     }
 
     /// How many alarms were lost in this session, since more conditions held than [`MAX_ALARMS`].
@@ -355,11 +357,10 @@ impl Appliance {
             self.able = able.then_some(since);
             self.touch_dependents();
             let members = self.network.members();
-            for (place, camera) in self.cameras.iter().enumerate() {
-                if self.attention.is_touched(place) {
-                    self.recording.follow(now.mono, (place, camera), &self.volumes);
-                    self.watch.camera(now, (place, camera), members, &mut self.alarms);
-                }
+            for place in self.attention.touched().places(self.cameras.len()) {
+                let Some(camera) = self.cameras.get(place) else { continue };
+                self.recording.follow(now.mono, (place, camera), &self.volumes);
+                self.watch.camera(now, (place, camera), members, &mut self.alarms);
             }
             self.watch.network(now, &self.network, &mut self.alarms);
         }

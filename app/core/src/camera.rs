@@ -9,6 +9,8 @@
 //! keyframe has come, so nothing is missing between them. A camera that refuses our password is not asked for its second
 //! stream either: that would only lock us out sooner.
 
+mod standing;
+
 use crate::effect::{CameraEffect, CameraStatus, Reason, Stream};
 use crate::event::{CameraEvent, Cause, Failure};
 use crate::failure::{Policy, handling};
@@ -16,7 +18,7 @@ use crate::flapping::Flapping;
 use crate::link::{Break, Link, Phase};
 use crate::rng::Rng;
 use crate::settings::CameraSettings;
-use crate::time::{Anchor, Mono, Span};
+use crate::time::{Anchor, Mono, Span, soonest};
 use core::time::Duration;
 
 /// So long the main stream is waited for before the fallback is connected: a broken connection is back within that.
@@ -77,20 +79,6 @@ pub(crate) enum Means {
     Ample,
     /// Memory is short: no fallback is begun, and none is kept for longer than it is needed.
     Short,
-}
-
-/// What others may depend on: while this is the same, nothing about the camera has to be looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
-    links: [Option<(Phase, bool, bool)>; 2],
-    recorded: Stream,
-    handover: Option<Handover>,
-    away: Option<Away>,
-    absence: Option<Absence>,
-    records: bool,
-    trouble: Option<Failure>,
-    silent: bool,
-    flaps: bool,
 }
 
 /// See the module.
@@ -217,11 +205,11 @@ impl Camera {
 
     /// When it wants to be called again at the latest.
     pub(crate) fn deadline(&self, able: Option<Mono>, means: Means) -> Option<Mono> {
-        let links = [self.main.deadline(), self.fallback.as_ref().and_then(Link::deadline)];
+        let fallback = self.fallback.as_ref().and_then(Link::deadline);
         let progress = self.progress.map(|progress| progress + PROGRESS);
         let storing = self.unstored_since(able).map(|since| self.mends_storing_at(since));
-        let others = [progress, storing, self.flapping.deadline(), self.choice_deadline(means)];
-        links.into_iter().chain(others).flatten().min()
+        let others = [fallback, progress, storing, self.flapping.deadline(), self.choice_deadline(means)];
+        others.into_iter().fold(self.main.deadline(), soonest)
     }
 
     /// Why it gives no footage now; `None` while it does.
@@ -272,22 +260,6 @@ impl Camera {
     pub(crate) fn dial(&mut self, stream: Stream, now: Mono) {
         if let Some(link) = self.link_mut(stream) {
             link.dial(now);
-        }
-    }
-
-    /// See [`Standing`].
-    pub(crate) fn standing(&self) -> Standing {
-        let link = |link: &Link| (link.phase(), link.live_since().is_some(), link.owes());
-        Standing {
-            links: [Some(link(&self.main)), self.fallback.as_ref().map(link)],
-            recorded: self.recorded,
-            handover: self.handover,
-            away: self.away,
-            absence: self.absence,
-            records: self.progress.is_some(),
-            trouble: self.trouble(),
-            silent: self.is_silent(),
-            flaps: self.flaps(),
         }
     }
 

@@ -10,6 +10,7 @@
 use crate::camera::Camera;
 use crate::failure::{Origin, handling};
 use crate::set::CameraSet;
+use crate::settings::MAX_CAMERAS;
 use crate::time::Mono;
 use core::time::Duration;
 
@@ -31,6 +32,11 @@ pub(crate) struct Network {
     state: State,
     /// The sign that was acted on last.
     sign: Option<Mono>,
+    /// The cameras whose main stream comes.
+    live: CameraSet,
+    /// Those that the network may have taken, and when that was noticed of each.
+    lost: CameraSet,
+    noticed: [Mono; MAX_CAMERAS],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +63,14 @@ enum Sign {
 impl Network {
     /// A network of which nothing is known: it is taken to be there.
     pub(crate) const fn new() -> Self {
-        Network { carrier: Carrier::Up, state: State::Well, sign: None }
+        Network {
+            carrier: Carrier::Up,
+            state: State::Well,
+            sign: None,
+            live: CameraSet::NONE,
+            lost: CameraSet::NONE,
+            noticed: [Mono(0); MAX_CAMERAS],
+        }
     }
 
     /// Whether any interface has a carrier.
@@ -69,12 +82,25 @@ impl Network {
         };
     }
 
-    /// Looks at the cameras. True if their next attempts are to be brought forward.
-    pub(crate) fn follow(&mut self, now: Mono, cameras: &[Camera]) -> bool {
-        let live = CameraSet::of(cameras, |_, camera| camera.is_main_live());
+    /// Looks at the camera at this place, which may have changed.
+    pub(crate) fn see(&mut self, place: usize, camera: &Camera) {
+        self.live = self.live.without(place);
+        if camera.is_main_live() {
+            self.live = self.live.with(place);
+        }
+        self.lost = self.lost.without(place);
+        if let (Some(at), Some(noticed)) = (lost_to_the_network(camera), self.noticed.get_mut(place)) {
+            self.lost = self.lost.with(place);
+            *noticed = at;
+        }
+    }
+
+    /// Judges what was seen of all of them. True if their next attempts are to be brought forward.
+    pub(crate) fn follow(&mut self, now: Mono) -> bool {
+        let live = self.live;
         self.state = match self.state {
-            State::Well => self.look(now, cameras, live),
-            State::Down { since, members, sign } => self.look_again((since, members, sign), cameras, live),
+            State::Well => self.look(now, live),
+            State::Down { since, members, sign } => self.look_again((since, members, sign), live),
         };
         let member_back = match &mut self.state {
             State::Down { members, sign: sign @ Sign::None, .. } => {
@@ -111,9 +137,15 @@ impl Network {
         !matches!(self.carrier, Carrier::Down)
     }
 
-    fn look(&self, now: Mono, cameras: &[Camera], live: CameraSet) -> State {
+    /// The cameras that were lost since then, if the network may have done that.
+    fn lost_since(&self, since: Mono) -> CameraSet {
+        let late = |place: &usize| self.noticed.get(*place).is_some_and(|noticed| *noticed >= since);
+        self.lost.places(MAX_CAMERAS).filter(late).fold(CameraSet::NONE, CameraSet::with)
+    }
+
+    fn look(&self, now: Mono, live: CameraSet) -> State {
         let since = now - TOGETHER;
-        let members = lost_since(since, cameras);
+        let members = self.lost_since(since);
         if members.count() == 0 {
             return State::Well;
         }
@@ -123,25 +155,15 @@ impl Network {
         if most || cut { State::Down { since, members, sign: Sign::None } } else { State::Well }
     }
 
-    fn look_again(
-        &self,
-        (since, members, sign): (Mono, CameraSet, Sign),
-        cameras: &[Camera],
-        live: CameraSet,
-    ) -> State {
+    fn look_again(&self, (since, members, sign): (Mono, CameraSet, Sign), live: CameraSet) -> State {
         let back = members.and(live);
-        let lost = lost_since(since, cameras);
+        let lost = self.lost_since(since);
         // A cable that was out when few had been lost yet: those that stay away while most others come have reasons of
         // their own.
         let few = self.has_carrier() && lost.count() * 2 < live.count();
         let over = back.count() * 2 > members.count() || lost.count() == 0 || few;
         if over { State::Well } else { State::Down { since, members: back.or(lost), sign } }
     }
-}
-
-/// The cameras that were lost since then, if the network may have done that.
-fn lost_since(since: Mono, cameras: &[Camera]) -> CameraSet {
-    CameraSet::of(cameras, |_, camera| lost_to_the_network(camera).is_some_and(|noticed| noticed >= since))
 }
 
 /// When it was noticed that a camera's main stream does not come, if the network may have done that.

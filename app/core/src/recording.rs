@@ -189,14 +189,17 @@ impl Recording {
         let is_target = self.target == Some(volume);
         let Some(books) = self.cameras.get_mut(usize::from(camera.0)) else { return };
         let Some(account) = books.accounts.get_mut(usize::from(volume.0)) else { return };
-        self.fresh = self.fresh.with(usize::from(camera.0));
         let entries = &mut self.entries;
         account.stored(now, span, anchor, |span, cause| {
             // Room for one event's entries is proven at `MAX_ENTRIES`.
             let _ = entries.push_back((volume, Entry::Gap { camera, span, cause }));
         });
+        if account.has_news() {
+            self.fresh = self.fresh.with(usize::from(camera.0));
+        }
         if is_target && books.delivering != Some(volume) {
             books.delivering = Some(volume);
+            self.fresh = self.fresh.with(usize::from(camera.0));
             let since = mono_at(anchor, span.from);
             for (index, other) in books.accounts.iter_mut().enumerate() {
                 if index != usize::from(volume.0) {
@@ -226,7 +229,8 @@ impl Recording {
                 Some(_) => None,
                 None => volume.cause(),
             };
-            account.dropped(mono_at(anchor, span.from), cause.unwrap_or(Cause::RingOverflow));
+            let since = mono_at(anchor, span.from);
+            account.dropped(since, cause.unwrap_or(Cause::RingOverflow), target == Some(index));
         }
     }
 
@@ -282,7 +286,10 @@ impl Recording {
         let lost = self.target.is_some() && current.is_none() && (leaving.is_none() || target != leaving);
         if target != self.target {
             self.target = target;
-            self.cameras.iter_mut().for_each(|books| books.delivering = None);
+            for books in &mut self.cameras {
+                books.delivering = None;
+                books.accounts.iter_mut().for_each(Account::left);
+            }
         }
         lost
     }
@@ -322,6 +329,11 @@ impl Recording {
         }
     }
 
+    /// The volume that holds footage of the camera at this place by now, if it is the target.
+    pub(crate) fn delivering(&self, place: usize) -> Option<VolumeIndex> {
+        self.cameras.get(place).and_then(|books| books.delivering)
+    }
+
     /// Whether entries wait to be polled.
     pub(crate) fn has_entries(&self) -> bool {
         !self.entries.is_empty()
@@ -341,7 +353,7 @@ impl Recording {
         if let Some((volume, entry)) = self.entries.pop_front() {
             return Some(Effect::Account(volume, entry));
         }
-        (0..self.cameras.len()).find_map(|place| self.poll_account(place, volumes, anchor))
+        self.fresh.places(self.cameras.len()).find_map(|place| self.poll_account(place, volumes, anchor))
     }
 
     /// The next entry that the camera at this place alone has brought.

@@ -1,6 +1,5 @@
 //! A set of cameras, a bit each: what the machines keep about some of them, and pass about.
 
-use crate::camera::Camera;
 use crate::settings::MAX_CAMERAS;
 
 /// See the module. What is no place of a camera is in no set.
@@ -15,12 +14,6 @@ impl CameraSet {
 
     /// Every one that there may be.
     pub(crate) const ALL: Self = CameraSet(u32::MAX);
-
-    /// Those for which this is so.
-    pub(crate) fn of(cameras: &[Camera], is: impl Fn(usize, &Camera) -> bool) -> Self {
-        let chosen = cameras.iter().enumerate().filter(|(place, camera)| is(*place, camera));
-        chosen.fold(CameraSet::NONE, |set, (place, _)| set.with(place))
-    }
 
     /// This one too.
     pub(crate) const fn with(self, place: usize) -> Self {
@@ -50,6 +43,16 @@ impl CameraSet {
     /// How many.
     pub(crate) const fn count(self) -> u32 {
         self.0.count_ones()
+    }
+
+    /// The places of those that are among the first `cameras`, in order.
+    pub(crate) fn places(self, cameras: usize) -> impl Iterator<Item = usize> {
+        let mut left = self.0;
+        core::iter::from_fn(move || {
+            let place = left.trailing_zeros() as usize;
+            left &= left.wrapping_sub(1);
+            (place < cameras.min(MAX_CAMERAS)).then_some(place)
+        })
     }
 }
 

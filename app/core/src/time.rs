@@ -24,6 +24,15 @@ impl Mono {
     }
 }
 
+/// The earlier of two moments, of which each may never come.
+pub(crate) const fn soonest(one: Option<Mono>, other: Option<Mono>) -> Option<Mono> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(if one.0 <= other.0 { one } else { other }),
+        (Some(moment), None) | (None, Some(moment)) => Some(moment),
+        (None, None) => None,
+    }
+}
+
 impl Add<Duration> for Mono {
     type Output = Mono;
     fn add(self, rhs: Duration) -> Mono {

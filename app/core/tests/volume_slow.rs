@@ -252,6 +252,30 @@ fn what_a_small_ring_drops_before_its_volume_is_given_up_for_another_is_the_volu
 }
 
 #[test]
+fn what_a_ring_dropped_before_one_volume_is_not_laid_to_the_next_one_that_is_slow() {
+    let mut world = World::recording_on(&[VolumeKind::Path, VolumeKind::Path, VolumeKind::Path]);
+    world.fault(0, Fault::Io);
+    world.camera(0, CameraEvent::Dropped { span: span(2.0, 3.0), units: 25, bytes: 9 });
+    world.load(1, 10.0, 40);
+    world.expect_of(" to ", &["2.0 cam0 to vol1", "2.0 cam0 to vol2"]);
+    world.load(2, 6.0, 20);
+    world.expect_of("Slow(VolumeIndex(2))", &["2.0 alarm VolumeSlow(VolumeIndex(2)) Unacknowledged x1 None"]);
+    // What it drops itself is its own, even where the two meet.
+    world.camera(0, CameraEvent::Dropped { span: span(3.0, 4.0), units: 25, bytes: 9 });
+    world.forget();
+    world.stored_on(2, 4.0, 5.0);
+    world.expect_of(
+        "gap",
+        &[
+            "2.0 ledger2: cam0 gap 0.0..1.0 Starting",
+            "2.0 ledger2: cam0 gap 1.0..2.0 OnAnotherVolume",
+            "2.0 ledger2: cam0 gap 2.0..3.0 RingOverflow",
+            "2.0 ledger2: cam0 gap 3.0..4.0 Volume(TooSlow)",
+        ],
+    );
+}
+
+#[test]
 fn what_a_ring_drops_before_a_volume_that_does_not_answer_is_called_stuck() {
     let mut world = World::recording_on(ALONE);
     let hang: Vec<_> = (1..=30).map(|second| (f64::from(second), 100)).collect();

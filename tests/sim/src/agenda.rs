@@ -1,11 +1,9 @@
 //! What the world has planned: items in order of time, those of one moment in the order in which they were planned.
 
 use crate::weather::Pick;
-use core::cmp::Reverse;
 use core::time::Duration;
 use holdfast_core::effect::Stream;
 use holdfast_core::time::Mono;
-use std::collections::BinaryHeap;
 
 /// A moment of true time: it goes on through power cuts, which the core's monotonic clock does not.
 pub type At = Mono;
@@ -87,23 +85,41 @@ pub enum PlaceStep {
     Figures,
 }
 
-/// The plan.
+/// The plan: a heap in which each place has four below it, since most of a run's work here is to find the least of few.
 #[derive(Debug, Default)]
 pub struct Agenda {
-    heap: BinaryHeap<Reverse<(At, u64, Item)>>,
+    /// The moment in the upper half, the order of planning in the lower one. No two are alike.
+    ranks: Vec<u128>,
+    /// At the same places.
+    items: Vec<Item>,
     sequence: u64,
 }
+
+/// So many places are below each.
+const BELOW: usize = 4;
 
 impl Agenda {
     /// Plans something.
     pub fn at(&mut self, at: At, item: Item) {
         self.sequence += 1;
-        self.heap.push(Reverse((at, self.sequence, item)));
+        let rank = (u128::from(at.0) << 64) | u128::from(self.sequence);
+        let mut place = self.ranks.len();
+        self.ranks.push(rank);
+        self.items.push(item);
+        while place > 0 {
+            let above = (place - 1) / BELOW;
+            if self.ranks[above] < rank {
+                break;
+            }
+            self.copy(above, place);
+            place = above;
+        }
+        (self.ranks[place], self.items[place]) = (rank, item);
     }
 
     /// When the next item is due.
     pub fn next(&self) -> Option<At> {
-        self.heap.peek().map(|Reverse((at, ..))| *at)
+        self.ranks.first().map(|rank| Mono((rank >> 64) as u64))
     }
 
     /// The next item, if it is due.
@@ -111,7 +127,27 @@ impl Agenda {
         if self.next()? > now {
             return None;
         }
-        self.heap.pop().map(|Reverse((.., item))| item)
+        let due = self.items.first().copied();
+        let (rank, item) = (self.ranks.pop()?, self.items.pop()?);
+        let mut place = 0;
+        loop {
+            let below = place * BELOW + 1..self.ranks.len().min(place * BELOW + 1 + BELOW);
+            let Some(least) = below.min_by_key(|place| self.ranks[*place]) else { break };
+            if self.ranks[least] > rank {
+                break;
+            }
+            self.copy(least, place);
+            place = least;
+        }
+        if place < self.ranks.len() {
+            (self.ranks[place], self.items[place]) = (rank, item);
+        }
+        due
+    }
+
+    fn copy(&mut self, from: usize, to: usize) {
+        self.ranks[to] = self.ranks[from];
+        self.items[to] = self.items[from];
     }
 }
 

@@ -14,39 +14,56 @@ use core::time::Duration;
 use holdfast_core::alarm::{AlarmKey, AlarmNotice, AlarmState};
 use holdfast_core::effect::{Shed, Stream};
 use holdfast_core::event::{Failure, Health};
-use holdfast_core::settings::{CameraIndex, VolumeIndex};
+use holdfast_core::settings::{CameraIndex, MAX_VOLUMES, VolumeIndex};
 use holdfast_core::time::Mono;
 
 /// What was told of alarms.
 #[derive(Debug, Default)]
 pub struct AlarmBook {
     known: Vec<(AlarmKey, AlarmState, At)>,
-    /// Where each of the alarms that are asked for often stands among them, from 1; 0 if it was never told.
-    places: Vec<u16>,
+    /// Those among them that tell of a volume's fault.
+    faults: Vec<usize>,
+    /// What is known of those that are asked for often, at their places.
+    often: Vec<(AlarmState, At)>,
 }
 
+/// What was never told.
+const UNTOLD: (AlarmState, At) = (AlarmState::Normal, Mono(0));
+
 /// Of alarms that are asked for often: a place in a list.
-fn place_of(key: &AlarmKey) -> Option<usize> {
-    const KINDS: usize = 10;
-    let (camera, kind) = match key {
-        AlarmKey::CameraLost(camera) => (camera, 0),
-        AlarmKey::CameraAccess(camera) => (camera, 1),
-        AlarmKey::CameraFallback(camera) => (camera, 2),
-        AlarmKey::CameraFlapping(camera) => (camera, 3),
-        AlarmKey::SoundLost(camera) => (camera, 4),
-        AlarmKey::CameraTrouble(camera, failure) => match failure {
-            Failure::Garbage => (camera, 5),
-            Failure::TimestampsJump => (camera, 6),
-            Failure::TimestampsFrozen => (camera, 7),
-            Failure::TimestampsBackwards => (camera, 8),
-            Failure::FormatChanges => (camera, 9),
-            _ => return None,
-        },
-        // Asked for with each of them.
-        AlarmKey::Network => return Some(0),
+#[inline]
+const fn place_of(key: &AlarmKey) -> Option<usize> {
+    const OF_ALL: usize = 4;
+    const OF_VOLUMES: usize = OF_ALL + 5 * MAX_VOLUMES;
+    let place = match key {
+        AlarmKey::Network => 0,
+        AlarmKey::ClockUntrusted => 1,
+        AlarmKey::MemoryShort => 2,
+        AlarmKey::NothingRecords => 3,
+        AlarmKey::SafeToRemove(volume) => OF_ALL + 5 * volume.0 as usize,
+        AlarmKey::SpaceUnknown(volume) => OF_ALL + 5 * volume.0 as usize + 1,
+        AlarmKey::VolumeSlow(volume) => OF_ALL + 5 * volume.0 as usize + 2,
+        AlarmKey::VolumeHealth(volume, Health::Worn) => OF_ALL + 5 * volume.0 as usize + 3,
+        AlarmKey::VolumeHealth(volume, Health::Failing) => OF_ALL + 5 * volume.0 as usize + 4,
+        AlarmKey::CameraLost(camera) => OF_VOLUMES + 10 * camera.0 as usize,
+        AlarmKey::CameraAccess(camera) => OF_VOLUMES + 10 * camera.0 as usize + 1,
+        AlarmKey::CameraFallback(camera) => OF_VOLUMES + 10 * camera.0 as usize + 2,
+        AlarmKey::CameraFlapping(camera) => OF_VOLUMES + 10 * camera.0 as usize + 3,
+        AlarmKey::SoundLost(camera) => OF_VOLUMES + 10 * camera.0 as usize + 4,
+        AlarmKey::CameraTrouble(camera, failure) => {
+            let kind = match failure {
+                Failure::Garbage => 5,
+                Failure::TimestampsJump => 6,
+                Failure::TimestampsFrozen => 7,
+                Failure::TimestampsBackwards => 8,
+                Failure::FormatChanges => 9,
+                _ => return None,
+            };
+            OF_VOLUMES + 10 * camera.0 as usize + kind
+        }
         _ => return None,
     };
-    Some(1 + usize::from(camera.0) * KINDS + kind)
+    Some(place)
 }
 
 /// What the world knows of a condition.
@@ -62,28 +79,39 @@ enum Truth {
 
 impl AlarmBook {
     fn take(&mut self, at: At, key: &AlarmKey, state: AlarmState) {
-        if let Some(entry) = self.find(key) {
-            (self.known[entry].1, self.known[entry].2) = (state, at);
+        if let Some(place) = place_of(key) {
+            self.often.resize(self.often.len().max(place + 1), UNTOLD);
+            self.often[place] = (state, at);
+        }
+        if let Some((_, known, since)) = self.known.iter_mut().find(|(known, ..)| known == key) {
+            (*known, *since) = (state, at);
             return;
         }
+        if matches!(key, AlarmKey::Volume(..)) {
+            self.faults.push(self.known.len());
+        }
         self.known.push((key.clone(), state, at));
-        if let Some(place) = place_of(key) {
-            self.places.resize(self.places.len().max(place + 1), 0);
-            self.places[place] = self.known.len() as u16;
-        }
-    }
-
-    fn find(&self, key: &AlarmKey) -> Option<usize> {
-        match place_of(key) {
-            Some(place) => usize::from(self.places.get(place).copied().unwrap_or(0)).checked_sub(1),
-            None => self.known.iter().position(|(known, ..)| known == key),
-        }
     }
 
     /// The state of one, and since when.
+    #[inline]
     pub fn state(&self, key: &AlarmKey) -> (AlarmState, At) {
-        self.find(key)
-            .map_or((AlarmState::Normal, Mono(0)), |place| (self.known[place].1, self.known[place].2))
+        match place_of(key) {
+            Some(place) => self.often.get(place).copied().unwrap_or(UNTOLD),
+            None => {
+                let known = self.known.iter().find(|(known, ..)| known == key);
+                known.map_or(UNTOLD, |(_, state, at)| (*state, *at))
+            }
+        }
+    }
+
+    /// The faults of a volume of which nobody has acknowledged the alarm that stands.
+    pub fn new_faults(&self, volume: VolumeIndex) -> Vec<AlarmKey> {
+        let known = self.faults.iter().map(|place| &self.known[*place]);
+        let new = known.filter(|(key, state, _)| {
+            *state == AlarmState::Unacknowledged && matches!(key, AlarmKey::Volume(of, _) if *of == volume)
+        });
+        new.map(|(key, ..)| key.clone()).collect()
     }
 
     /// Whether it stands.
@@ -160,24 +188,37 @@ impl World {
     }
 
     /// Demands that an alarm fits what is known. The slack of two seconds is that of the world's own items.
+    #[inline]
     fn judge_alarm(&mut self, key: &AlarmKey, truth: Truth, on: Duration, off: Duration) {
-        let (at, slack) = (self.at, secs(2));
+        let slack = secs(2);
         match truth {
             Truth::Open => {}
             Truth::Holds(since) => {
-                let lasts = at.since(since);
-                let fits = lasts <= on + slack || self.alarms.stands(key);
-                self.demand(fits, Invariant::AlarmRaised, || {
-                    format!("{key:?} is not raised, though its condition holds for {lasts:?}")
-                });
+                let fits = self.at <= since + on + slack || self.alarms.stands(key);
+                if !fits {
+                    self.misfits(key, truth);
+                }
             }
             Truth::Over(since) => {
-                let lasts = at.since(since);
-                let fits = lasts <= off + slack || !self.alarms.stands(key);
-                self.demand(fits, Invariant::AlarmCleared, || {
-                    format!("{key:?} stands, though its condition is over for {lasts:?}")
-                });
+                let fits = !self.alarms.stands(key) || self.at <= since + off + slack;
+                if !fits {
+                    self.misfits(key, truth);
+                }
             }
+        }
+    }
+
+    #[cold]
+    fn misfits(&mut self, key: &AlarmKey, truth: Truth) {
+        let at = self.at;
+        match truth {
+            Truth::Open => {}
+            Truth::Holds(since) => self.demand(false, Invariant::AlarmRaised, || {
+                format!("{key:?} is not raised, though its condition holds for {:?}", at.since(since))
+            }),
+            Truth::Over(since) => self.demand(false, Invariant::AlarmCleared, || {
+                format!("{key:?} stands, though its condition is over for {:?}", at.since(since))
+            }),
         }
     }
 
@@ -304,10 +345,8 @@ impl World {
         }
         if let (Some(proven), Some(well)) = (proven, well) {
             let since = proven.max(well);
-            for key in self.alarms.in_state(AlarmState::Unacknowledged) {
-                if matches!(key, AlarmKey::Volume(of, _) if of == index) {
-                    self.judge_alarm(&key, Truth::Over(since), secs(0), secs(1));
-                }
+            for key in self.alarms.new_faults(index) {
+                self.judge_alarm(&key, Truth::Over(since), secs(0), secs(1));
             }
         }
         if let (false, Some(well)) = (strain, well) {

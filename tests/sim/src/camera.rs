@@ -222,11 +222,9 @@ impl Camera {
 
     /// Drops what the ring cannot hold, by whole GOPs.
     pub fn overflow(&mut self, depth: Duration) -> Option<(At, At)> {
-        let held: Duration = self.chunks.iter().map(|(from, to)| to.since(*from)).sum();
-        if held <= depth {
-            return None;
-        }
-        let mut left = (held - depth).as_nanos().div_ceil(GOP.as_nanos()) as u32 * GOP;
+        let held: u64 = self.chunks.iter().map(|(from, to)| to.0.saturating_sub(from.0)).sum();
+        let over = held.checked_sub(depth.as_nanos() as u64).filter(|over| *over > 0)?;
+        let mut left = over.div_ceil(GOP.as_nanos() as u64) as u32 * GOP;
         let (from, to) = self.chunks.front_mut()?;
         // What was dropped of one chunk is told at a time.
         left = left.min(to.since(*from));

@@ -143,13 +143,17 @@ impl World {
             return self.volume_fails(place, fault);
         }
         if self.places[place].may_take() && !self.cameras[camera].is_muffled() {
-            self.store(camera, place);
+            self.store_settled(camera, place);
         }
     }
 
     /// What the ring holds becomes durable.
     pub fn store(&mut self, camera: usize, place: usize) {
         self.settle(camera);
+        self.store_settled(camera, place);
+    }
+
+    fn store_settled(&mut self, camera: usize, place: usize) {
         // What is to be told before comes first: footage that was dropped, a failure.
         self.tell_pending();
         if !self.places[place].may_take() || self.cameras[camera].route != Some(place) {

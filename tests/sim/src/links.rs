@@ -240,6 +240,8 @@ impl World {
         match outcome {
             Err(failure) if is_kept_to_itself(failure) => {
                 source.verdict = Some(failure);
+                // From now on it lasts as long as an attempt may.
+                source.effort = at;
                 return self.tell_of(camera, stream, CameraEvent::NoConnection);
             }
             Err(failure) => return self.fails(camera, stream, failure),

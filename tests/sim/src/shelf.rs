@@ -157,6 +157,8 @@ impl Shelf {
                     turn.exhausted = Some((wanted, protected));
                     break;
                 }
+                // There is more to look through than one step does: the adapter goes on at once.
+                Step::Rest { until } if until <= mono => {}
                 Step::Rest { .. } | Step::Blocked { .. } => break,
             }
         }
@@ -237,5 +239,27 @@ impl holdfast_core::retention::Shelf for Shelf {
 
     fn rewind(&mut self) {
         self.rows.iter_mut().for_each(|row| row.cursor = 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_that_is_protected_does_not_keep_a_full_volume_from_being_freed() {
+        const LENGTH: Duration = Duration::from_secs(600);
+        let bytes = LENGTH.as_secs() * RATE;
+        let mut shelf = Shelf::new(1, 2_100 * bytes, Duration::from_secs(86_400), 1);
+        for segment in 0..2_100 {
+            // The old ones are protected, the newest hundred are not.
+            shelf.protect = u32::from(segment < 2_000);
+            shelf.store(0, Mono(0), LENGTH, None);
+            shelf.close_all(Mono(0), None);
+        }
+        assert_eq!(shelf.free(), 0);
+        let mut cleaner = Cleaner::new(Rules::DEFAULT);
+        let turn = shelf.clean((Mono(0), Mono(0)), None, &mut cleaner, (false, false), None);
+        assert!(turn.wrong.is_none() && !turn.deleted.is_empty(), "{turn:?}");
     }
 }

@@ -51,8 +51,9 @@ pub struct Up {
     /// When it began.
     pub since: At,
     counted: At,
-    flowed: Duration,
-    keyed: Duration,
+    /// Nanoseconds for which video came, and keyframes in it.
+    flowed: u64,
+    keyed: u64,
     /// The first keyframe came (since the last `Resume`).
     pub begun: bool,
     /// One came on this connection, ever.
@@ -170,11 +171,14 @@ impl Source {
 
     /// Counts what came until now.
     pub fn count(&mut self, at: At) {
+        if !matches!(self.link, Link::Up(_)) {
+            return;
+        }
         let (sends, trouble) = (self.sends(), self.trouble());
         let starves = self.has(|ail| ail == Ail::Starves);
         let sound = self.audio && sends && !self.has(|ail| ail == Ail::Mute);
         let Link::Up(up) = &mut self.link else { return };
-        let passed = at.since(up.counted);
+        let passed = at.0.saturating_sub(up.counted.0);
         up.counted = at;
         if up.dead {
             return;
@@ -190,7 +194,7 @@ impl Source {
         if !starves && up.begun {
             up.keyed += passed;
         }
-        let millis = passed.as_millis() as u64;
+        let millis = passed / 1_000_000;
         match trouble {
             // Five of its twenty-five frames a second; the others once in two seconds.
             Some(Failure::Garbage) => up.damaged += millis * 5,
@@ -204,10 +208,10 @@ impl Source {
     /// Figures as the shell tells them. `mono`: the clock of this boot.
     pub fn figures(&self, mono: impl Fn(At) -> Mono) -> Option<StreamFigures> {
         let Link::Up(up) = self.link else { return None };
-        let keyed = up.keyed.as_millis() as u64 / GOP.as_millis() as u64;
+        let keyed = up.keyed / GOP.as_nanos() as u64;
         Some(StreamFigures {
             last_video: up.video.map(&mono),
-            units: up.flowed.as_millis() as u64 / 40,
+            units: up.flowed / 40_000_000,
             keyframes: if up.begun { keyed + 1 } else { keyed },
             last_audio: up.audio.map(&mono),
             damaged: up.damaged / 1000,
@@ -230,8 +234,8 @@ impl Up {
         Up {
             since: at,
             counted: at,
-            flowed: Duration::ZERO,
-            keyed: Duration::ZERO,
+            flowed: 0,
+            keyed: 0,
             begun: false,
             lived: false,
             dead: false,

@@ -57,31 +57,38 @@ impl Trace {
 
 /// Traces by cause.
 #[derive(Clone, Debug, Default)]
-pub struct Traces(Vec<(Cause, Trace)>);
+pub struct Traces {
+    list: Vec<(Cause, Trace)>,
+    /// Some may be true still.
+    open: bool,
+}
 
 impl Traces {
-    /// That of a cause.
+    /// That of a cause, which is about to change.
     pub fn of(&mut self, cause: Cause) -> &mut Trace {
-        let place = self.0.iter().position(|(known, _)| *known == cause).unwrap_or_else(|| {
-            self.0.push((cause, Trace::default()));
-            self.0.len() - 1
+        self.open = true;
+        let place = self.list.iter().position(|(known, _)| *known == cause).unwrap_or_else(|| {
+            self.list.push((cause, Trace::default()));
+            self.list.len() - 1
         });
-        &mut self.0[place].1
+        &mut self.list[place].1
     }
 
     /// Ends all.
     pub fn end(&mut self, at: At) {
-        self.0.iter_mut().for_each(|(_, trace)| trace.end(at));
+        if core::mem::take(&mut self.open) {
+            self.list.iter_mut().for_each(|(_, trace)| trace.end(at));
+        }
     }
 
     /// Whether that cause may have been true at any time from `from` to `to`.
     pub fn overlaps(&self, cause: Cause, from: At, to: At) -> bool {
-        self.0.iter().any(|(known, trace)| *known == cause && trace.overlaps(from, to))
+        self.list.iter().any(|(known, trace)| *known == cause && trace.overlaps(from, to))
     }
 
     /// All causes that may have been true then.
     pub fn all(&self, from: At, to: At) -> impl Iterator<Item = Cause> {
-        self.0.iter().filter(move |(_, trace)| trace.overlaps(from, to)).map(|(cause, _)| *cause)
+        self.list.iter().filter(move |(_, trace)| trace.overlaps(from, to)).map(|(cause, _)| *cause)
     }
 }
 

@@ -9,12 +9,12 @@
 //! Rest changes no decision: the simulation compares with a core that never rests (`tests/sim/src/twin.rs`).
 
 use super::{Alive, Appliance, HEARTBEAT, Life};
-use crate::camera::{Means, Standing};
+use crate::camera::{Camera, Means};
 use crate::event::{CameraEvent, Cause, Event, Fault, VolumeEvent};
 use crate::forecast::Usage;
 use crate::set::CameraSet;
-use crate::settings::{MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
-use crate::time::{Mono, Now};
+use crate::settings::{CameraIndex, MAX_CAMERAS, MAX_VOLUMES, VolumeIndex};
+use crate::time::{Mono, Now, soonest};
 use core::time::Duration;
 use heapless::Vec;
 
@@ -31,6 +31,8 @@ pub(super) struct Attention {
     pub drained: bool,
     /// The cameras that are to be looked at.
     touched: CameraSet,
+    /// Those of them that have not been polled yet.
+    pub unpolled: CameraSet,
     /// What all cameras depend on, as it was when they were looked at.
     seen: Option<Seen>,
     /// When each camera wants to be called.
@@ -95,9 +97,9 @@ impl Attention {
         self.touched = CameraSet::ALL;
     }
 
-    /// Whether this camera is.
-    pub const fn is_touched(&self, place: usize) -> bool {
-        self.touched.holds(place)
+    /// Those that are.
+    pub const fn touched(&self) -> CameraSet {
+        self.touched
     }
 
     /// Those that want to be called are.
@@ -111,54 +113,52 @@ impl Attention {
 
     /// When any machine wants to be called.
     pub fn due(&self) -> Option<Mono> {
-        [self.due, self.usages].into_iter().flatten().min()
+        soonest(self.due, self.usages)
     }
 
     /// A camera wants to be called at another moment than before.
     fn postpone(&mut self, place: usize, to: Option<Mono>) {
         let Some(at) = self.cameras.get_mut(place) else { return };
         *at = to;
-        self.due = [self.due, to].into_iter().flatten().min();
+        self.due = soonest(self.due, to);
     }
 
     fn first(&self) -> Option<Mono> {
-        self.cameras.iter().copied().flatten().chain(self.others).min()
+        self.cameras.iter().copied().fold(self.others, soonest)
     }
 }
 
 impl Appliance {
     /// Takes an event that concerns one camera, or nobody, and looks at the rest only if that changed anything for others.
-    /// False if it is another event, or all has to be looked at anyway: then nothing of it was taken.
-    pub(super) fn take_quietly(&mut self, now: Now, event: &Event) -> bool {
+    /// Gives it back if it is another event, or all has to be looked at anyway: then nothing of it was taken.
+    pub(super) fn take_quietly(&mut self, now: Now, event: Event) -> Option<Event> {
         let rested = now.mono.since(self.attention.round) < ROUND;
         if self.attention.due.is_some_and(|due| due <= now.mono) {
             self.attention.due = self.attention.first();
         }
         // A forecast alone is made by a tick; any other event that comes just then is a good time to look at all.
-        let due = if *event == Event::Tick { self.attention.due } else { self.attention.due() };
+        let due = if event == Event::Tick { self.attention.due } else { self.attention.due() };
         let is_due = due.is_some_and(|due| due <= now.mono);
         if self.life != Life::Running || !self.attention.drained || !rested || is_due {
-            return false;
+            return Some(event);
         }
-        let place = match event {
-            Event::Tick => {
-                self.forecast_quietly(now);
-                return true;
-            }
+        match event {
+            Event::Tick => self.forecast_quietly(now),
             Event::MemoryPressure(thousandths) => {
                 let before = self.memory.shed();
-                self.take_pressure(now, *thousandths);
+                self.take_pressure(now, thousandths);
                 match self.memory.shed() == before {
                     true => self.attend_to(now.mono, Subject::Nothing),
                     false => self.attend_to_all(now),
                 }
-                return true;
             }
             Event::Camera(camera, CameraEvent::Received(_))
-            | Event::Fallback(camera, CameraEvent::Received(_)) => usize::from(camera.0),
-            Event::Volume(_, VolumeEvent::Stored { camera, .. }) => usize::from(camera.0),
+            | Event::Fallback(camera, CameraEvent::Received(_)) => self.take_of_one(now, camera, None, event),
+            Event::Volume(volume, VolumeEvent::Stored { camera, .. }) => {
+                self.take_of_one(now, camera, Some(volume), event);
+            }
             Event::Volume(volume, VolumeEvent::Figures(_)) => {
-                return self.take_figures_quietly(now, *volume, event);
+                return self.take_figures_quietly(now, volume, event);
             }
             Event::Start
             | Event::Camera(..)
@@ -170,39 +170,46 @@ impl Appliance {
             | Event::DiskGone { .. }
             | Event::ClockSynchronised(_)
             | Event::Acknowledge(_)
-            | Event::Stop => return false,
-        };
-        let before = self.standing(place, event);
-        self.take(now, event.clone());
-        let (able, means) = (self.able, self.means());
-        let Some(camera) = self.cameras.get_mut(place) else { return true };
-        camera.advance(now.mono, able, means, &mut self.rng);
-        let deadline = camera.deadline(able, means);
-        // What the ledgers are to be told of it changes with its standing, or with footage.
-        let stored = matches!(event, Event::Volume(..));
-        if stored {
-            self.recording.follow(now.mono, (place, camera), &self.volumes);
+            | Event::Stop => return Some(event),
         }
-        if before != self.standing(place, event) {
-            self.attend_to_all(now);
-            return true;
-        }
-        self.attend_to(now.mono, if stored { Subject::One(place) } else { Subject::Nothing });
-        self.attention.postpone(place, deadline);
-        true
+        None
     }
 
-    fn take_figures_quietly(&mut self, now: Now, volume: VolumeIndex, event: &Event) -> bool {
+    /// Takes figures of one camera's stream, or footage of it that became durable on this volume.
+    fn take_of_one(&mut self, now: Now, camera: CameraIndex, volume: Option<VolumeIndex>, event: Event) {
+        let place = usize::from(camera.0);
+        let standing = self.cameras.get(place).map(Camera::standing);
+        let bearing = volume.and_then(|volume| self.bearing(volume));
+        let delivering = self.recording.delivering(place);
+        self.take(now, event);
+        let (able, means) = (self.able, self.means());
+        let Some(camera) = self.cameras.get_mut(place) else { return };
+        camera.advance(now.mono, able, means, &mut self.rng);
+        let deadline = camera.deadline(able, means);
+        let same = standing.is_some_and(|before| camera.stands_as(&before));
+        // What the ledgers are to be told of it changes with its standing, or with the first footage on another volume.
+        if volume.is_some() && (!same || delivering != self.recording.delivering(place)) {
+            self.recording.follow(now.mono, (place, camera), &self.volumes);
+        }
+        if !same || bearing != volume.and_then(|volume| self.bearing(volume)) {
+            self.attend_to_all(now);
+            return;
+        }
+        self.attend_to(now.mono, if volume.is_some() { Subject::One(place) } else { Subject::Nothing });
+        self.attention.postpone(place, deadline);
+    }
+
+    fn take_figures_quietly(&mut self, now: Now, volume: VolumeIndex, event: Event) -> Option<Event> {
         let before = self.bearing(volume);
         if before.is_none_or(|bearing| bearing.ready.is_none()) {
-            return false;
+            return Some(event);
         }
-        self.take(now, event.clone());
+        self.take(now, event);
         match self.bearing(volume) == before {
             true => self.attend_to(now.mono, Subject::Nothing),
             false => self.attend_to_all(now),
         }
-        true
+        None
     }
 
     /// A minute of some usage may be over.
@@ -225,7 +232,7 @@ impl Appliance {
     }
 
     fn usages_due(&self) -> Option<Mono> {
-        self.usages.iter().filter_map(Usage::deadline).min()
+        self.usages.iter().map(Usage::deadline).fold(None, soonest)
     }
 
     /// Of this alone there may be effects.
@@ -300,9 +307,10 @@ impl Appliance {
         self.attention.round = now.mono;
         // There is room for as many as there are cameras.
         let _ = self.attention.cameras.resize(self.cameras.len(), None);
-        for (place, camera) in self.cameras.iter().enumerate() {
-            if self.attention.is_touched(place)
-                && let Some(due) = self.attention.cameras.get_mut(place)
+        self.attention.unpolled = self.attention.touched;
+        for place in self.attention.touched.places(self.cameras.len()) {
+            if let (Some(camera), Some(due)) =
+                (self.cameras.get(place), self.attention.cameras.get_mut(place))
             {
                 *due = camera.deadline(able, means);
             }
@@ -322,26 +330,7 @@ impl Appliance {
         }
     }
 
-    /// What others may depend on, of the camera, and of the volume that an event is of.
-    fn standing(&self, place: usize, event: &Event) -> (Option<Standing>, Option<Bearing>) {
-        let volume = match event {
-            Event::Volume(volume, _) => self.bearing(*volume),
-            Event::Start
-            | Event::Camera(..)
-            | Event::Fallback(..)
-            | Event::Carrier(_)
-            | Event::MemoryPressure(_)
-            | Event::DiskLeftAlone { .. }
-            | Event::DiskFailed { .. }
-            | Event::DiskGone { .. }
-            | Event::ClockSynchronised(_)
-            | Event::Acknowledge(_)
-            | Event::Tick
-            | Event::Stop => None,
-        };
-        (self.cameras.get(place).map(|camera| camera.standing()), volume)
-    }
-
+    /// What others may depend on, of this volume.
     fn bearing(&self, volume: VolumeIndex) -> Option<Bearing> {
         let place = usize::from(volume.0);
         let (volume, usage) = self.volumes.get(place).zip(self.usages.get(place))?;

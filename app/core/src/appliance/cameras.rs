@@ -51,15 +51,18 @@ impl Appliance {
     pub(super) fn advance_cameras(&mut self, now: Mono) {
         self.touch_dependents();
         let (able, means) = (self.able, self.means());
-        for (place, camera) in self.cameras.iter_mut().enumerate() {
-            if self.attention.is_touched(place) {
+        for place in self.attention.touched().places(self.cameras.len()) {
+            if let Some(camera) = self.cameras.get_mut(place) {
                 camera.advance(now, able, means, &mut self.rng);
+                self.network.see(place, camera);
             }
+            self.look_whether_due(place);
         }
         if self.life == Life::Running {
-            if self.network.follow(now, &self.cameras) {
+            if self.network.follow(now) {
                 self.cameras.iter_mut().for_each(|camera| camera.hurry(now));
                 self.attention.touch_all();
+                (0..self.cameras.len()).for_each(|place| self.look_whether_due(place));
             }
             self.dial(now);
         }
@@ -71,32 +74,59 @@ impl Appliance {
             let Some((place, stream)) = self.next_to_dial(now) else { return };
             let Some(camera) = self.cameras.get_mut(place) else { return };
             camera.dial(stream, now);
+            self.look_whether_due(place);
             self.attention.touch(place);
             self.dial.note(now);
         }
     }
 
+    /// A link of this camera may have fallen due, or be due no more.
+    fn look_whether_due(&mut self, place: usize) {
+        let Some(camera) = self.cameras.get(place) else { return };
+        let links = [Stream::Main, Stream::Fallback].map(|stream| camera.link(stream));
+        let due = links.into_iter().flatten().any(|link| link.due().is_some());
+        self.due = if due { self.due.with(place) } else { self.due.without(place) };
+    }
+
+    /// The links that are due: for what and since when, the one that is to connect first before the others.
+    fn links_due(&self) -> impl Iterator<Item = ((Errand, Mono, Stream), usize, &Link)> {
+        self.due
+            .places(self.cameras.len())
+            .filter_map(|place| self.cameras.get(place).map(|camera| (place, camera)))
+            .flat_map(|(place, camera)| {
+                [Stream::Main, Stream::Fallback].into_iter().filter_map(move |stream| {
+                    let link = camera.link(stream)?;
+                    let (errand, since) = link.due()?;
+                    Some(((errand, since, stream), place, link))
+                })
+            })
+    }
+
     /// The link that is due for the longest, a diagnosis before all others and a main stream before a fallback, on a host
     /// that has room. A diagnosis has the room of the attempt that it is about.
     fn next_to_dial(&self, now: Mono) -> Option<(usize, Stream)> {
-        let due = self.links().filter_map(|(place, stream, link)| {
-            let (errand, since) = link.due()?;
-            let has_room = || self.passages(link.host()).filter(|until| *until > now).count() < MOST_PER_HOST;
-            (errand == Errand::Diagnosis || has_room()).then_some(((errand, since, stream), place))
-        });
-        due.min().map(|((_, _, stream), place)| (place, stream))
+        let mut first: Option<((Errand, Mono, Stream), usize)> = None;
+        for (due, place, link) in self.links_due() {
+            let earlier = first.is_none_or(|first| (due, place) < first);
+            let has_room = || {
+                let (errand, _, _) = due;
+                let passages = || self.passages(link.host()).filter(|until| *until > now);
+                errand == Errand::Diagnosis || passages().count() < MOST_PER_HOST
+            };
+            if earlier && has_room() {
+                first = Some((due, place));
+            }
+        }
+        first.map(|((_, _, stream), place)| (place, stream))
     }
 
     /// Until when each session that is being set up or taken down counts against this host.
     fn passages(&self, host: u8) -> impl Iterator<Item = Mono> {
-        self.links().filter(move |(_, _, link)| link.host() == host).filter_map(|(_, _, link)| link.passage())
+        self.links().filter(move |link| link.host() == host).filter_map(Link::passage)
     }
 
-    fn links(&self) -> impl Iterator<Item = (usize, Stream, &Link)> {
-        let of = |stream: Stream| {
-            let cameras = self.cameras.iter().enumerate();
-            cameras.filter_map(move |(place, camera)| Some((place, stream, camera.link(stream)?)))
-        };
+    fn links(&self) -> impl Iterator<Item = &Link> {
+        let of = |stream: Stream| self.cameras.iter().filter_map(move |camera| camera.link(stream));
         of(Stream::Main).chain(of(Stream::Fallback))
     }
 
@@ -104,7 +134,7 @@ impl Appliance {
     pub(super) fn dial_deadline(&self) -> Option<Mono> {
         // The moment of the last event: what was free then has been given away.
         let now = self.heartbeat? - HEARTBEAT;
-        let mut due = self.links().filter(|(_, _, link)| link.due().is_some()).peekable();
+        let mut due = self.links_due().peekable();
         due.peek()?;
         let free = self.dial.free_at(now);
         free.or_else(|| due.flat_map(|(_, _, link)| self.passages(link.host())).filter(|at| *at > now).min())
