@@ -52,6 +52,7 @@ impl World {
         };
         match effect {
             VolumeEffect::Open => {
+                self.places[place].opening = at;
                 let after = match self.rng.u32(0..100) {
                     // A scan after a power cut; longer than it is waited for.
                     0..2 => secs(self.rng.u64(5..90)),
@@ -73,7 +74,9 @@ impl World {
                 };
                 if self.places[place].attached && before != Writer::None {
                     self.places[place].causes.of(Cause::Volume(seen)).begin(at);
-                    self.places[place].causes.of(Cause::Volume(Fault::Stuck)).begin(at);
+                    // One that was asked to open has not answered since then.
+                    let since = if before == Writer::Opening { self.places[place].opening } else { at };
+                    self.places[place].causes.of(Cause::Volume(Fault::Stuck)).begin(since);
                     // Which of the two is the core's to say.
                     self.places[place].trouble = None;
                     self.places[place].doubt = Some(at);

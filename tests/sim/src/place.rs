@@ -123,6 +123,8 @@ pub struct Place {
     for_a_person: bool,
     /// When its writer was told to close last.
     closing: At,
+    /// When it was told to open last.
+    pub opening: At,
     /// It is mounted.
     pub mounted: bool,
     /// The core knows that it is not mounted.
@@ -176,6 +178,7 @@ impl Place {
             errand: 0,
             for_a_person: false,
             closing: At::default(),
+            opening: At::default(),
             mounted: path,
             known_unmounted: false,
             idle: None,
