@@ -15,8 +15,16 @@ use std::time::Duration;
 /// What times in files are to be true to, in microseconds.
 const TRUE: i64 = 500_000;
 
-/// So long the trouble lasts: two windows of the judge of streams (20 s each), and some more.
-const SECONDS: usize = 45;
+/// So long the trouble lasts: sound that stops has stopped after 10 s, and is an alarm 60 s later; the judge of streams takes
+/// 20 s, twice; and a clock drifts.
+const SECONDS: usize = 140;
+
+/// By so many millionths the drifting camera's clock runs too fast, or too slowly: more than a camera does, so that times of a
+/// recorder that believes it are further off than they may be by the end. It is too much to be followed without a step (1 ms in a
+/// second); a step is due at 0.4 s, and comes within two windows of 10 s, by when it is 0.46 s. That a real camera's drift is
+/// followed without a step, for a month, is a test of `ingest`.
+const DRIFT: i64 = -4_000;
+const _: () = assert!(SECONDS as i64 * -DRIFT >= TRUE + TRUE / 10);
 
 /// Frames of a second.
 const SECOND: usize = 25;
@@ -67,13 +75,13 @@ fn rows() -> [Row; 13] {
             "drifts",
             |camera, _, second| {
                 if second == 0 {
-                    camera.drift(500)
+                    camera.drift(DRIFT)
                 }
             },
             None,
         ),
         row("wraps", |_, _, _| {}, None),
-        row("goes-silent", |camera, _, _| camera.silence_sound(true), None),
+        row("goes-silent", |camera, _, _| camera.silence_sound(true), Some("its sound has stopped")),
         // Shorter than what is taken for a stall: the connection lives, and the sound goes on.
         row("goes-blind", |camera, _, second| camera.go_blind(second % 20 >= 14), None),
         damaged("keyless", |camera, _, second| camera.drop_keyframes(second % 20 >= 14), None),
@@ -181,7 +189,7 @@ pub fn trouble_in_a_stream_is_told_and_costs_neither_files_nor_their_times() {
         }
     }
     let quiet = |name: &str| !alarms.iter().any(|alarm| alarm.contains(name));
-    for name in ["well", "drifts", "wraps", "goes-silent", "goes-blind", "keyless"] {
+    for name in ["well", "drifts", "wraps", "goes-blind", "keyless"] {
         if !quiet(name) {
             findings.push(format!("{name}: there is an alarm"));
         }
