@@ -334,8 +334,9 @@ impl Shell {
             Message::Disk(change) => self.volumes.disk_changed(change, &mut self.bystanders),
             Message::Control(request, reply) => {
                 let alarms = self.standing.list(&self.cameras, &self.volumes);
+                let (core, left_alone) = (&self.core, self.bystanders.list());
                 let (outcome, event) =
-                    asked::answer(request, &self.cameras, &self.volumes, self.bystanders.list(), alarms);
+                    asked::answer(request, core, &self.cameras, &self.volumes, left_alone, alarms);
                 // Who asked has gone; what was asked for is done all the same.
                 let _ = reply.send(outcome);
                 event.into_iter().collect()

@@ -361,10 +361,7 @@ impl VirtualCamera {
         let now = gst::SystemClock::obtain().time().nseconds();
         let mut state = self.state();
         // What it has gained so far stays gained.
-        let (before, since) = state.drift;
-        let run = i64::try_from(now.saturating_sub(since)).unwrap_or(i64::MAX);
-        let gained = i128::from(run) * i128::from(before) / 1_000_000;
-        state.timestamp_shift += i64::try_from(gained).unwrap_or(0);
+        state.timestamp_shift = state.ahead_at(now);
         state.drift = (millionths, now);
     }
 

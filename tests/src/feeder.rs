@@ -250,7 +250,6 @@ impl Feeder {
         } else {
             self.frozen_at = None;
         }
-        let time = drifted(state, time);
         let damage = Damage {
             garbled: self.random() % 1000 < u64::from(state.garbled_per_mille),
             headers: state.headers_garbled,
@@ -326,7 +325,7 @@ impl Feeder {
 
     fn send_sound(&mut self, state: &mut State) {
         let Some(tone) = self.feed.tone.clone() else { return };
-        let time = drifted(state, self.packet_time(&tone));
+        let time = self.packet_time(&tone);
         let packet = &tone.packets[(self.packet % tone.packets.len() as u64) as usize];
         self.packet += 1;
         if state.stalled || state.silenced {
@@ -391,13 +390,15 @@ struct Damage {
     torn: bool,
 }
 
-/// A clock time as the camera's own clock, which may be too fast or too slow, has it. (That it is also shifted shows in
-/// the packets alone.)
-fn drifted(state: &State, time: u64) -> u64 {
-    let (millionths, since) = state.drift;
-    let run = i64::try_from(time.saturating_sub(since)).unwrap_or(i64::MAX);
-    let ahead = i128::from(run) * i128::from(millionths) / 1_000_000;
-    time.saturating_add_signed(i64::try_from(ahead).unwrap_or(0))
+impl State {
+    /// By how much the camera's own clock, which was set and may be too fast or too slow, is ahead at a clock time. It shows in
+    /// the packets' stamps alone: what is sent is sent in time.
+    pub(crate) fn ahead_at(&self, time: u64) -> i64 {
+        let (millionths, since) = self.drift;
+        let run = i64::try_from(time.saturating_sub(since)).unwrap_or(i64::MAX);
+        let gained = i128::from(run) * i128::from(millionths) / 1_000_000;
+        self.timestamp_shift.saturating_add(i64::try_from(gained).unwrap_or(0))
+    }
 }
 
 /// The dynamic RTP payload type of the metadata track.

@@ -243,7 +243,7 @@ fn lose_packets(bin: &gst::Bin, torn: &Arc<Mutex<HashSet<u64>>>) -> Option<()> {
     .map(|_| ())
 }
 
-/// Adds the camera's shift to the stamps of a track's packets. In the packets alone: the server sends by the time of
+/// Adds what the camera's clock is ahead to the stamps of a track's packets. In the packets alone: the server sends by the time of
 /// its buffers, and would wait for a time that lies ahead.
 fn shift_stamps(media: &rtsp::RTSPMedia, payloader: &str, shared: &Arc<Shared>) {
     let bin = media.element().downcast::<gst::Bin>().ok();
@@ -252,7 +252,15 @@ fn shift_stamps(media: &rtsp::RTSPMedia, payloader: &str, shared: &Arc<Shared>) 
     let shared = shared.clone();
     let kinds = gst::PadProbeType::BUFFER | gst::PadProbeType::BUFFER_LIST;
     pad.add_probe(kinds, move |pad, info| {
-        let nanos = lock(&shared.state).timestamp_shift;
+        // All packets of a frame have one time, and keep one stamp.
+        let time = match &info.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => buffer.pts(),
+            Some(gst::PadProbeData::BufferList(list)) => list.get(0).and_then(|buffer| buffer.pts()),
+            _ => None,
+        };
+        let base = pad.parent_element().and_then(|element| element.base_time());
+        let time = time.zip(base).map_or(0, |(time, base)| (time + base).nseconds());
+        let nanos = lock(&shared.state).ahead_at(time);
         let caps = pad.current_caps();
         let rate = caps.and_then(|caps| caps.structure(0)?.get::<i32>("clock-rate").ok());
         let Some(rate) = rate.filter(|_| nanos != 0) else { return gst::PadProbeReturn::Ok };

@@ -118,6 +118,7 @@ impl Link {
             CameraEvent::Failed(failure) => Some(*failure),
             CameraEvent::Streaming { .. }
             | CameraEvent::Received(_)
+            | CameraEvent::NoConnection
             | CameraEvent::Unsupported { .. }
             | CameraEvent::TornDown
             | CameraEvent::Dropped { .. } => None,

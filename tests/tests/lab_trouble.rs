@@ -71,6 +71,11 @@ fn a_wrapping_rtp_clock_is_no_jump_and_a_drifting_one_is_seen_to_drift() {
         frames[49].pts as i64 - frames[0].pts as i64 - filmed as i64 * FRAME_NANOS
     };
     assert!((gained(&fast) - 98_000_000).abs() < 10_000_000, "gained {} ns", gained(&fast));
+    // Its frames come when they were filmed all the same: the least that any of ten waited.
+    let waited =
+        |frames: &[Arrival]| frames.iter().map(|frame| frame.wall_micros - frame.mark.wall_micros).min();
+    let (before, after) = (waited(&fast[..10]).unwrap(), waited(&fast[40..]).unwrap());
+    assert!(after - before < 40_000, "they waited for {before} µs, and then for {after}");
     camera.drift(0);
     next(&tap, 5);
     assert!(gained(&next(&tap, 50)).abs() < 5_000_000, "it goes on drifting");

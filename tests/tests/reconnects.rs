@@ -2,7 +2,8 @@
 //! connections are what they were after the first twenty.
 //!
 //! What reconnects is a process of its own, the recorder's adapters (`ingest::Session`, `Ring`) in it and nothing else; the
-//! camera films in the test's process. Each connection lives until its first keyframe is in the ring.
+//! camera films in the test's process. Most connections live until their first keyframe is in the ring; some are refused, or not
+//! found, or nobody answers them.
 //!
 //! `HOLDFAST_RECONNECTS=2000` makes so many, however long it takes; otherwise it is as many as fit into 25 s.
 
@@ -10,16 +11,18 @@ use holdfast::config::RtspUrl;
 use holdfast::ingest::{Departures, Reporter, Request, Session};
 use holdfast::ring::{Item, Limits, Reader, Ring};
 use holdfast_core::effect::Stream;
-use holdfast_core::event::CameraEvent;
+use holdfast_core::event::{CameraEvent, Failure};
 use holdfast_core::settings::Transport;
 use holdfast_tests::camera::{CameraOptions, Sound, VirtualCamera};
 use holdfast_tests::clip::{ClipSpec, VideoCodec};
+use holdfast_tests::proxy::{Fault, Proxy};
+use holdfast_tests::script::Answer;
 use holdfast_tests::sound::SoundCodec;
 use holdfast_tests::tap::{Tap, Via};
 use holdfast_tests::wait_until;
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long one step may take.
@@ -48,8 +51,29 @@ const UNIT: &str = include_str!("../../app/system/holdfast.service");
 /// give back make some 4 % of resident memory within the first 200 connections.
 const ARENAS: &str = "MALLOC_ARENA_MAX";
 
-/// What the child is told: the camera's URL.
-const URL: &str = "HOLDFAST_RECONNECT_TO";
+/// What the child is told: a URL for each [`Outcome`], parted by blanks.
+const URLS: &str = "HOLDFAST_RECONNECT_TO";
+
+/// An attempt that nobody answers is given up after this, as the core does after 15 s. One that is answered is within 0.1 s.
+const UNANSWERED: Duration = Duration::from_millis(500);
+
+/// What becomes of a connection.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Outcome {
+    /// Its first keyframe comes.
+    Comes,
+    /// It fails so.
+    Fails(Failure),
+    /// Nothing comes, until it is given up.
+    Hangs,
+}
+
+/// In the order of the URLs.
+const OUTCOMES: [Outcome; 4] =
+    [Outcome::Comes, Outcome::Fails(Failure::Refused), Outcome::Fails(Failure::NotFound), Outcome::Hangs];
+
+/// Which of them each connection is, again and again: of the first [`FIRST`] each some times.
+const MIX: [usize; 10] = [0, 1, 0, 0, 2, 0, 0, 3, 0, 0];
 
 /// What a process has.
 #[derive(Clone, Copy, Debug)]
@@ -96,8 +120,8 @@ impl Holdings {
 
 #[test]
 fn reconnects_leave_nothing_behind() {
-    if let Ok(url) = std::env::var(URL) {
-        return reconnect(&url);
+    if let Ok(urls) = std::env::var(URLS) {
+        return reconnect(&urls);
     }
     // A keyframe each 200 ms, so that no connection waits long for its first.
     let clip = ClipSpec { gop: 5, gops: 15, ..ClipSpec::small(VideoCodec::H264) };
@@ -105,20 +129,34 @@ fn reconnects_leave_nothing_behind() {
     let camera = VirtualCamera::start(options).unwrap();
     // Somebody who stays, or the camera would take down what it sends with the last client, and make it anew for the next.
     let _watcher = Tap::open(&camera.url(), Via::Tcp, None).unwrap();
+    let proxies: Vec<Proxy> = [Fault::Refused, Fault::None, Fault::At("", Answer::Silence)]
+        .into_iter()
+        .map(|fault| {
+            let proxy = Proxy::start(&camera.url()).unwrap();
+            proxy.set(fault);
+            proxy
+        })
+        .collect();
+    let urls =
+        [camera.url(), proxies[0].url(), format!("{}-that-is-not-there", proxies[1].url()), proxies[2].url()];
     let arenas = UNIT
         .lines()
         .find_map(|line| line.strip_prefix("Environment=")?.strip_prefix(ARENAS)?.strip_prefix('='));
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "reconnects_leave_nothing_behind", "--nocapture"])
-        .env(URL, camera.url())
+        .env(URLS, urls.join(" "))
         .env(ARENAS, arenas.expect("the unit says it"))
         .status()
         .unwrap();
     assert!(child.success(), "see above");
+    for proxy in &proxies[1..] {
+        assert!(proxy.attempts().len() >= LEAST / MIX.len(), "{} was hardly asked", proxy.url());
+    }
 }
 
 /// What is done in the child.
-fn reconnect(url: &str) {
+fn reconnect(urls: &str) {
+    let urls: Vec<&str> = urls.split(' ').collect();
     gstreamer::init().unwrap();
     let wanted = std::env::var("HOLDFAST_RECONNECTS").ok().and_then(|text| text.parse::<usize>().ok());
     let ring = Ring::new(Limits { bytes: 8 << 20, time: Duration::from_secs(2) });
@@ -126,7 +164,8 @@ fn reconnect(url: &str) {
     let begun = Instant::now();
     let (mut made, mut first, mut told) = (0, None, Instant::now());
     while wanted.map_or(made < LEAST || begun.elapsed() < TIME, |wanted| made < wanted) {
-        once(url, &ring, &mut reader);
+        let which = MIX[made % MIX.len()];
+        once((urls[which], OUTCOMES[which]), &ring, &mut reader);
         made += 1;
         if made == FIRST {
             first = Some(settled());
@@ -157,14 +196,14 @@ fn settled() -> Holdings {
     Holdings { threads: least.threads, files: least.files, ..Holdings::now() }
 }
 
-/// Connects, waits for the first keyframe, disconnects, and forgets what came.
-fn once(url: &str, ring: &Arc<Ring>, reader: &mut Reader) {
-    let failed = Arc::new(AtomicBool::new(false));
+/// Connects, waits for what is to become of it, disconnects, and forgets what came.
+fn once((url, outcome): (&str, Outcome), ring: &Arc<Ring>, reader: &mut Reader) {
+    let failed: Arc<OnceLock<Failure>> = Arc::default();
     let noted = Arc::clone(&failed);
     let report: Reporter = Arc::new(move |event| {
         if let CameraEvent::Failed(failure) = event {
-            println!("failed: {failure}");
-            noted.store(true, Ordering::Release);
+            // The first is why.
+            let _ = noted.set(failure);
         }
     });
     let request = Request {
@@ -185,8 +224,14 @@ fn once(url: &str, ring: &Arc<Ring>, reader: &mut Reader) {
             _ => unreachable!(),
         }
     };
-    let came = wait_until(PATIENCE, || keyframes() > 0 || failed.load(Ordering::Acquire));
-    assert!(came && !failed.load(Ordering::Acquire), "no keyframe came");
+    let patience = if outcome == Outcome::Hangs { UNANSWERED } else { PATIENCE };
+    wait_until(patience, || keyframes() > 0 || failed.get().is_some());
+    let became = match (failed.get(), keyframes() > 0) {
+        (Some(failure), _) => Outcome::Fails(*failure),
+        (None, true) => Outcome::Comes,
+        (None, false) => Outcome::Hangs,
+    };
+    assert_eq!(became, outcome, "{url}");
     let gone = Arc::new(AtomicBool::new(false));
     let noted = Arc::clone(&gone);
     session.tear_down(Arc::new(move |_| noted.store(true, Ordering::Release)));

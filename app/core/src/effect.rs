@@ -151,6 +151,22 @@ pub enum CameraStatus {
     Stopped,
 }
 
+/// A camera's second stream as a person sees it. Asked for, not told: [`crate::Appliance::second_stream`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamStatus {
+    /// Nobody wants it: the main one comes, or memory is short.
+    Idle,
+    /// An attempt to connect is under way.
+    Connecting,
+    /// Media comes.
+    Connected,
+    /// It failed and will be tried again.
+    BackingOff {
+        /// What went wrong last.
+        failure: Failure,
+    },
+}
+
 /// What is to be done about a volume.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VolumeEffect {

@@ -2,6 +2,7 @@
 
 mod world;
 
+use holdfast_core::effect::StreamStatus;
 use holdfast_core::event::{CameraEvent, Event, Failure, StreamFigures, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, TransportChoice};
 use world::{World, settings};
@@ -262,4 +263,24 @@ fn while_memory_is_short_a_second_stream_that_gives_nothing_is_let_go_and_asked_
     }
     let lines = world.lines();
     assert!(lines.iter().any(|line| line.contains("sub0 Connect")), "{lines:?}");
+}
+
+#[test]
+fn what_became_of_a_second_stream_can_be_asked() {
+    let mut world = main_lost();
+    let asked = |world: &World| world.core.second_stream(CAMERA);
+    assert_eq!(World::one().core.second_stream(CAMERA), None, "it has none");
+    assert_eq!(asked(&world), Some(StreamStatus::Idle), "the first one has just broken");
+    world.at(12.0);
+    assert_eq!(asked(&world), Some(StreamStatus::Connecting));
+    fallback(&mut world, CameraEvent::Failed(Failure::NotFound));
+    assert_eq!(asked(&world), Some(StreamStatus::BackingOff { failure: Failure::NotFound }));
+    fallback(&mut world, CameraEvent::TornDown);
+    assert_eq!(asked(&world), Some(StreamStatus::BackingOff { failure: Failure::NotFound }));
+    while asked(&world) != Some(StreamStatus::Connecting) {
+        assert!(world.secs() < 100.0, "it is not tried again");
+        world.at(world.secs() + 1.0);
+    }
+    fallback(&mut world, CameraEvent::Streaming { video: true, audio: false });
+    assert_eq!(asked(&world), Some(StreamStatus::Connected));
 }

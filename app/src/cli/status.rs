@@ -5,7 +5,9 @@ use super::exit::Exit;
 use super::output;
 use crate::control;
 use crate::control::client::ask;
-use crate::control::{Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, VolumeStatus};
+use crate::control::{
+    Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, StreamStatus, VolumeStatus,
+};
 use crate::host::show;
 use std::error::Error;
 use std::fmt::Write as _;
@@ -214,11 +216,22 @@ fn cameras(cameras: &[CameraStatus]) -> String {
     for camera in cameras {
         let durable = show::length((camera.durable_seconds * 1e6) as i64);
         let until = camera.durable_until.as_deref().unwrap_or("-");
-        let detail = camera.detail.as_ref().map(|detail| format!("  {detail}")).unwrap_or_default();
+        let note = [camera.detail.clone(), camera.fallback.as_ref().and_then(second_stream)];
+        let note = note.into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let line = format!("{:wide$}  {:11}  {durable:>14}  {until}  {note}", camera.id, camera.state);
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{:wide$}  {:11}  {durable:>14}  {until}{detail}", camera.id, camera.state);
+        let _ = writeln!(text, "{}", line.trim_end());
     }
     text
+}
+
+/// What a person is to know of a second stream: nothing while nobody wants it.
+fn second_stream(stream: &StreamStatus) -> Option<String> {
+    match (stream.state.as_str(), &stream.detail) {
+        ("idle", _) => None,
+        (state, None) => Some(format!("its second stream is {state}")),
+        (state, Some(detail)) => Some(format!("its second stream is {state}: {detail}")),
+    }
 }
 
 fn volumes(volumes: &[VolumeStatus]) -> String {
@@ -354,6 +367,42 @@ mod tests {
             promised_seconds: Some(86_400 * 30),
             health: Some("worn".into()),
         }
+    }
+
+    #[test]
+    fn a_camera_s_line_says_what_is_wrong_with_each_of_its_streams() {
+        let stream = |state: &str, detail: Option<&str>| {
+            Some(StreamStatus { state: state.into(), detail: detail.map(str::to_owned) })
+        };
+        let camera = |state: &str, detail: Option<&str>, fallback| CameraStatus {
+            id: "gate".into(),
+            state: state.into(),
+            detail: detail.map(str::to_owned),
+            durable_until: None,
+            durable_seconds: 0.0,
+            held_bytes: 0,
+            fallback,
+        };
+        let text = cameras(&[
+            camera("recording", None, None),
+            camera("recording", None, stream("idle", None)),
+            camera("backing-off", Some("connection refused"), stream("connecting", None)),
+            camera(
+                "backing-off",
+                Some("connection refused"),
+                stream("backing-off", Some("stream path not found")),
+            ),
+            camera("fallback", Some("connection refused"), stream("connected", None)),
+        ]);
+        let expected = "\
+CAMERA  STATE               DURABLE  DURABLE UNTIL
+gate    recording       0:00:00.000  -
+gate    recording       0:00:00.000  -
+gate    backing-off     0:00:00.000  -  connection refused; its second stream is connecting
+gate    backing-off     0:00:00.000  -  connection refused; its second stream is backing-off: stream path not found
+gate    fallback        0:00:00.000  -  connection refused; its second stream is connected
+";
+        assert_eq!(text, expected);
     }
 
     #[test]

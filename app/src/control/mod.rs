@@ -179,6 +179,17 @@ pub struct CameraStatus {
     pub durable_seconds: f64,
     /// Bytes in its ring.
     pub held_bytes: u64,
+    /// Its second stream; `None` where it has none.
+    pub fallback: Option<StreamStatus>,
+}
+
+/// A camera's second stream at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStatus {
+    /// `idle` (not wanted while the first one comes), `connecting`, `connected` or `backing-off`.
+    pub state: String,
+    /// What is wrong with it, if something is.
+    pub detail: Option<String>,
 }
 
 /// A volume at one moment.

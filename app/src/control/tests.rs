@@ -2,7 +2,7 @@
 
 use super::client::{AskError, ask};
 use super::server::{Outcome, Server};
-use super::{Alarm, Answer, CameraStatus, LeftAlone, Request, Status, Subject, socket};
+use super::{Alarm, Answer, CameraStatus, LeftAlone, Request, Status, StreamStatus, Subject, socket};
 use holdfast_wire::alarm::{Kind, Severity};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -104,6 +104,10 @@ fn a_status_in_json_is_what_dashboards_hold_on_to() {
             durable_until: Some("2026-11-22T09:59:48.000Z".into()),
             durable_seconds: 3588.0,
             held_bytes: 0,
+            fallback: Some(StreamStatus {
+                state: "backing-off".into(),
+                detail: Some("stream path not found".into()),
+            }),
         }],
         volumes: Vec::new(),
         left_alone: vec![LeftAlone { disk: "sdb".into(), reason: "it carries no filesystem".into() }],

@@ -5,9 +5,10 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use holdfast_core::effect::{CameraStatus as Camera, VolumeStatus as Volume};
+use holdfast_core::Appliance;
+use holdfast_core::effect::{CameraStatus as Camera, StreamStatus as Second, VolumeStatus as Volume};
 use holdfast_core::event::{Event, Health, VolumeEvent};
-use holdfast_core::settings::VolumeIndex;
+use holdfast_core::settings::{CameraIndex, VolumeIndex};
 use holdfast_wire::ids::Name;
 use holdfast_wire::time::{Span, Wall};
 
@@ -16,7 +17,9 @@ use super::slots::Presence;
 use super::volumes::{Kind, Part, Volumes};
 use crate::control;
 use crate::control::server::Outcome;
-use crate::control::{Alarm, Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, VolumeStatus};
+use crate::control::{
+    Alarm, Answer, CameraStatus, LeftAlone, ProtectedSpan, Request, Status, StreamStatus, VolumeStatus,
+};
 use crate::host::{clock, show};
 use crate::retention::{ProtectError, Protections, Wish};
 use crate::volumes::mounts::MountTable;
@@ -28,6 +31,7 @@ const DISK: Duration = Duration::from_secs(8);
 /// What a request comes to: the answer, and what the core is to be told for it.
 pub(super) fn answer(
     request: Request,
+    core: &Appliance,
     cameras: &Cameras,
     volumes: &Volumes,
     left_alone: Vec<LeftAlone>,
@@ -35,7 +39,9 @@ pub(super) fn answer(
 ) -> (Outcome, Option<Event>) {
     let known = |answer| (Outcome::Known(answer), None);
     match request {
-        Request::Status => known(Answer::Status(Box::new(status(cameras, volumes, left_alone, alarms)))),
+        Request::Status => {
+            known(Answer::Status(Box::new(status(core, cameras, volumes, left_alone, alarms))))
+        }
         Request::Eject { volume } => match find(volumes, &volume) {
             Err(text) => known(refused(text)),
             Ok((index, part)) => match part.status {
@@ -193,7 +199,13 @@ fn list(asked: Vec<(String, Promise<Protections>)>) -> Answer {
     Answer::Protected { spans }
 }
 
-fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>, alarms: Vec<Alarm>) -> Status {
+fn status(
+    core: &Appliance,
+    cameras: &Cameras,
+    volumes: &Volumes,
+    left_alone: Vec<LeftAlone>,
+    alarms: Vec<Alarm>,
+) -> Status {
     let mounts = MountTable::read().unwrap_or_default();
     let now = clock::now();
     Status {
@@ -202,7 +214,10 @@ fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>, alar
         session: volumes.session().to_string(),
         now: show::moment(now.wall),
         uptime_seconds: now.mono.since(cameras.started().mono).as_secs_f64(),
-        cameras: cameras.figures_for_people().map(camera).collect(),
+        cameras: (0u8..)
+            .zip(cameras.figures_for_people())
+            .map(|(index, figures)| camera(figures, core.second_stream(CameraIndex(index))))
+            .collect(),
         volumes: (0u8..)
             .zip(&volumes.parts)
             .filter(|(_, part)| part.kind != Kind::Disk || part.disk.is_some())
@@ -213,7 +228,7 @@ fn status(cameras: &Cameras, volumes: &Volumes, left_alone: Vec<LeftAlone>, alar
     }
 }
 
-fn camera(figures: super::cameras::Figures<'_>) -> CameraStatus {
+fn camera(figures: super::cameras::Figures<'_>, second: Option<Second>) -> CameraStatus {
     let (state, detail) = match figures.status {
         Camera::Connecting => ("connecting", None),
         Camera::Waiting => ("waiting", None),
@@ -230,7 +245,18 @@ fn camera(figures: super::cameras::Figures<'_>) -> CameraStatus {
         durable_until: figures.durable_until.map(show::moment),
         durable_seconds: figures.durable_micros as f64 / 1e6,
         held_bytes: figures.held_bytes,
+        fallback: second.map(fallback),
     }
+}
+
+fn fallback(stream: Second) -> StreamStatus {
+    let (state, detail) = match stream {
+        Second::Idle => ("idle", None),
+        Second::Connecting => ("connecting", None),
+        Second::Connected => ("connected", None),
+        Second::BackingOff { failure } => ("backing-off", Some(failure.to_string())),
+    };
+    StreamStatus { state: state.to_owned(), detail }
 }
 
 fn volume(part: &Part, recording: bool, mounts: &MountTable) -> VolumeStatus {

@@ -4,13 +4,24 @@ use super::{Appliance, HEARTBEAT, Life};
 use crate::alarm::{AlarmKey, Detail};
 use crate::camera::Means;
 use crate::dial::MOST_PER_HOST;
-use crate::effect::{Shed, Stream};
+use crate::effect::{Shed, Stream, StreamStatus};
 use crate::event::CameraEvent;
-use crate::link::{Errand, Link};
+use crate::link::{Errand, Link, Phase};
 use crate::settings::CameraIndex;
 use crate::time::{Mono, Now};
 
 impl Appliance {
+    /// A camera's second stream at this moment; `None` if it has none.
+    pub fn second_stream(&self, camera: CameraIndex) -> Option<StreamStatus> {
+        let link = self.cameras.get(usize::from(camera.0))?.link(Stream::Fallback)?;
+        Some(match link.phase() {
+            Phase::Idle => StreamStatus::Idle,
+            Phase::Connecting => StreamStatus::Connecting,
+            Phase::Up => StreamStatus::Connected,
+            Phase::BackingOff { failure, .. } => StreamStatus::BackingOff { failure },
+        })
+    }
+
     pub(super) fn take_pressure(&mut self, now: Now, thousandths: u16) {
         let before = self.memory.shed();
         self.memory.pressure(now.mono, thousandths);
