@@ -15,8 +15,19 @@ use std::time::Duration;
 /// What times in files are to be true to, in microseconds.
 const TRUE: i64 = 500_000;
 
-/// So long the trouble lasts: two windows of the judge of streams (20 s each), and some more.
-const SECONDS: usize = 45;
+/// So long the trouble lasts: sound that stops has stopped after 10 s, and is an alarm 60 s later; the judge of streams takes
+/// 20 s, twice; and a clock drifts.
+const SECONDS: usize = 140;
+
+/// By so many millionths the drifting camera's clock runs too fast, or too slowly: more than a camera does, so that times of a
+/// recorder that believes it are further off than they may be by the end. It is too much to be followed without a step (1 ms in a
+/// second); a step is due at 0.4 s, and comes within two windows of 10 s, by when it is 0.46 s. That a real camera's drift is
+/// followed without a step, for a month, is a test of `ingest`.
+const DRIFT: i64 = -4_000;
+const _: () = assert!(SECONDS as i64 * -DRIFT >= TRUE + TRUE / 10);
+
+/// Each so many of a camera's files is played: a player takes longer for it than all else takes for a file.
+const PLAYED: usize = 3;
 
 /// Frames of a second.
 const SECOND: usize = 25;
@@ -67,13 +78,13 @@ fn rows() -> [Row; 13] {
             "drifts",
             |camera, _, second| {
                 if second == 0 {
-                    camera.drift(500)
+                    camera.drift(DRIFT)
                 }
             },
             None,
         ),
         row("wraps", |_, _, _| {}, None),
-        row("goes-silent", |camera, _, _| camera.silence_sound(true), None),
+        row("goes-silent", |camera, _, _| camera.silence_sound(true), Some("its sound has stopped")),
         // Shorter than what is taken for a stall: the connection lives, and the sound goes on.
         row("goes-blind", |camera, _, second| camera.go_blind(second % 20 >= 14), None),
         damaged("keyless", |camera, _, second| camera.drop_keyframes(second % 20 >= 14), None),
@@ -128,7 +139,7 @@ pub fn trouble_in_a_stream_is_told_and_costs_neither_files_nor_their_times() {
         let (parts, log_of) = (stage.footage(name).unwrap(), camera.log());
         let (mut worst, mut first, mut last) = (0, i64::MAX, 0);
         let mut frames = 0;
-        for (path, footage) in &parts {
+        for (place, (path, footage)) in parts.iter().enumerate() {
             findings.extend(
                 footage.problem.as_ref().map(|problem| format!("{name}: {}: {problem}", path.display())),
             );
@@ -146,7 +157,7 @@ pub fn trouble_in_a_stream_is_told_and_costs_neither_files_nor_their_times() {
                 (first, last) = (first.min(mark.wall_micros), last.max(mark.wall_micros));
                 frames += 1;
             }
-            if !row.damaged {
+            if !row.damaged && place % PLAYED == 0 {
                 let said = read::ffprobe_ok(path).map(|_| ()).and_then(|()| read::plays(path));
                 findings.extend(said.err().map(|error| format!("{name}: {}: {error}", path.display())));
             }
@@ -156,14 +167,17 @@ pub fn trouble_in_a_stream_is_told_and_costs_neither_files_nor_their_times() {
             continue;
         }
         let seconds = (last - first) / 1_000_000;
-        let most = 2 + usize::try_from(seconds).unwrap_or(0) / 10;
+        // One in 10 s, which is a segment's length here; and one more a minute, since a format that flapped is only expected to
+        // go on for so long (decision 0050).
+        let length = usize::try_from(seconds).unwrap_or(0);
+        let most = 2 + length / 10 + length / 60;
         let files = parts.len();
         println!(
             "{name:14} {files} files, {frames} frames in {seconds} s, {attempts} connections, times off by {} ms at most",
             worst / 1000
         );
         // What it sent is there, on the connection that it had; the one that goes blind sends less.
-        let sent = usize::try_from(seconds).unwrap_or(0) * SECOND;
+        let sent = length * SECOND;
         let whole = row.damaged || name == "goes-blind" || frames * 100 >= sent * 95;
         if !whole || (!row.damaged && attempts != 1) {
             findings.push(format!("{name}: {frames} of {sent} frames, {attempts} connections"));
@@ -181,7 +195,7 @@ pub fn trouble_in_a_stream_is_told_and_costs_neither_files_nor_their_times() {
         }
     }
     let quiet = |name: &str| !alarms.iter().any(|alarm| alarm.contains(name));
-    for name in ["well", "drifts", "wraps", "goes-silent", "goes-blind", "keyless"] {
+    for name in ["well", "drifts", "wraps", "goes-blind", "keyless"] {
         if !quiet(name) {
             findings.push(format!("{name}: there is an alarm"));
         }
