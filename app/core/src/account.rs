@@ -324,7 +324,9 @@ impl Account {
         let behind = anchor.wall_at(now).micros_since(span.to);
         let right = if by > 0 { behind < by } else { behind >= 0 };
         let distance = |from: Wall| span.from.micros_since(from).unsigned_abs();
-        let goes_on = distance(covered.later_by(by)) <= distance(covered);
+        // No footage lies over what was before it: so much of it in the old time would mean that it is in the right one.
+        let overlaps = by > 0 && covered.later_by(by).micros_since(span.from) > TOLERANCE;
+        let goes_on = !overlaps && distance(covered.later_by(by)) <= distance(covered);
         if !right && now.since(*since) <= late {
             // By its age alone it might be either where little was set.
             let exactly = distance(covered.later_by(by)) <= TOLERANCE.unsigned_abs();

@@ -85,6 +85,25 @@ fn footage_that_waited_longer_than_the_clock_was_off_goes_on_where_it_belongs() 
     world.expect_of("gap", &[]);
 }
 
+#[test]
+fn a_hole_beside_a_small_correction_is_not_taken_for_it() {
+    let mut world = recording(fetched());
+    world.forget();
+    world.set_clock(0.3);
+    world.tell(Event::ClockSynchronised(true));
+    for second in 5..=24u32 {
+        world.at(f64::from(second));
+        world.received(u64::from(second));
+    }
+    // It is in the right time, and came too late for that to show; then some more frames are missing.
+    world.stored(5.0, 14.0);
+    world.stored(14.16, 24.3);
+    world.expect_of(
+        "gap",
+        &["24.0 ledger0: cam0 gap 4.0..5.0 Lost", "24.0 ledger0: cam0 gap 14.0..14.2 Lost"],
+    );
+}
+
 /// Rings of five minutes, which the configuration allows.
 fn long_rings() -> Settings {
     Settings { ring: Duration::from_secs(300), ..fetched() }

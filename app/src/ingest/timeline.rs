@@ -8,7 +8,8 @@
 //! Arrival alone jitters with the network and with this machine's load; RTP time alone drifts by a
 //! camera's 200 ppm (17 s a day). So presentation is raw time plus an offset, and the offset follows
 //! the least lateness of the last seconds, so slowly that no frame's duration shows it. Audio follows the
-//! video's offset: one clock drives both in a camera.
+//! video's offset: one clock drives both in a camera. Lateness that grows far all the same is followed faster: a camera's
+//! clock may be good and its frame rate be not the one that it stamps by.
 //!
 //! Where stamps are wrong, time goes on as arrival does, from what was shown last:
 //!
@@ -39,6 +40,14 @@ const DEAD_BAND: i64 = 10_000_000;
 /// How fast the offset follows, in nanoseconds per second: five times a bad camera's drift, and under a
 /// tick of 1/90000 s from frame to frame at 100 fps.
 const SLEW_PER_SECOND: i64 = 1_000_000;
+
+/// Lateness beyond this is followed at once and fast, before it is a tenth of what may be wrong with it: a camera that stamps by
+/// the frame rate that it was set to, and films at another.
+const FAR: i64 = 100_000_000;
+
+/// How fast then: enough for a rate that is off by 3 %; beyond that, time goes as arrival does. A frame of 40 ms is 1.2 ms longer
+/// or shorter meanwhile, which nobody sees.
+const FAST_SLEW_PER_SECOND: i64 = 30_000_000;
 
 /// Beyond this the offset jumps: RTP time was set, or packets were held back for long. Just inside the half
 /// second that time in files is to be true to.
@@ -77,8 +86,10 @@ const GLITCH: i64 = 2_000_000_000;
 pub(super) struct Timeline {
     origin: Origin,
     offset: i64,
-    /// What is left of the lateness that the last window found, to be followed slowly.
+    /// What is left of the lateness that the last window found, to be followed.
     owed: i64,
+    /// It is far.
+    is_far: bool,
     /// Arrival of the unit before.
     before: Option<i64>,
     window: Option<Window>,
@@ -264,8 +275,17 @@ impl Timeline {
             true
         } else if lateness < -JUMP {
             // Nothing arrives before it was sent: such a stamp is wrong at once, a late one only if all are.
-            self.leap(newest, raw, arrival);
-            true
+            let by = newest.next(arrival) - self.shift(raw);
+            if by.abs() >= JUMP / 2 {
+                self.leap(newest, raw, arrival);
+                true
+            } else {
+                // It came to that by and by, faster than can be followed: from here on time goes as arrival does.
+                if rise > 0 {
+                    self.follow(by);
+                }
+                rise > 0
+            }
         } else if -rise > self.order.limit() && lateness > JUMP {
             self.fall(newest, raw, arrival);
             true
@@ -373,7 +393,7 @@ impl Timeline {
                 self.sound.follow(least);
             }
         } else if least.abs() > DEAD_BAND {
-            self.owed = least;
+            (self.owed, self.is_far) = (least, least.abs() > FAR);
         }
     }
 
@@ -388,7 +408,8 @@ impl Timeline {
     /// Follows what is owed, as far as the time since the unit before allows. That time.
     fn slew(&mut self, arrival: i64) -> i64 {
         let elapsed = self.before.replace(arrival).map_or(0, |before| (arrival - before).max(0));
-        let most = (elapsed / 1_000_000).saturating_mul(SLEW_PER_SECOND) / 1000;
+        let per_second = if self.is_far { FAST_SLEW_PER_SECOND } else { SLEW_PER_SECOND };
+        let most = (elapsed / 1_000_000).saturating_mul(per_second) / 1000;
         let step = self.owed.clamp(-most, most);
         self.offset += step;
         self.owed -= step;

@@ -60,6 +60,31 @@ fn a_camera_clock_that_drifts_by_200_ppm_is_followed_without_a_visible_step() {
 }
 
 #[test]
+fn a_camera_that_stamps_by_another_frame_rate_than_it_films_at_is_true_to_half_a_second_and_never_runs_back()
+{
+    // 25 fps that are 24.975, 24.8 or 24.4; those of the last two rows are past following, and go by arrival.
+    for ppm in [-1000, 1000, 2000, -8000, 8000, -25_000, 25_000, 60_000, 150_000] {
+        for burst in [1, 12] {
+            let mut timeline = Timeline::default();
+            let (mut before, mut worst) = (None, 0);
+            for frame in 0..3600 * 25 {
+                let truth = frame * SECOND / 25;
+                let raw = raw_at(truth + truth / 1_000_000 * ppm);
+                // Frames come one by one, or some at a time.
+                let arrival = at((frame / burst + 1) * burst * SECOND / 25);
+                let shown = timeline.video(raw, arrival);
+                worst = worst.max(difference(shown, at(truth)).abs());
+                let step = before.replace(shown).map_or(1, |before| difference(shown, before));
+                assert!(step > 0, "{ppm} ppm, {burst} at a time: runs back by {step} ns at frame {frame}");
+            }
+            assert!(worst < SECOND / 2 + burst * SECOND / 25, "{ppm} ppm, {burst} at a time: {worst} ns off");
+            let tally = timeline.tally();
+            assert_eq!((tally.jumps, tally.backwards), (0, 0), "{ppm} ppm, {burst} at a time: not a jump");
+        }
+    }
+}
+
+#[test]
 fn a_connection_whose_first_picture_comes_late_does_not_date_it_back() {
     let mut timeline = Timeline::default();
     for frame in 0..50 {
