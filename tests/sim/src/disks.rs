@@ -72,8 +72,10 @@ impl World {
                     Writer::None | Writer::Ready { .. } => Fault::TooSlow,
                 };
                 if self.places[place].attached && before != Writer::None {
-                    self.places[place].causes.of(Cause::Volume(seen)).begin(at);
-                    self.places[place].causes.of(Cause::Volume(Fault::Stuck)).begin(at);
+                    // What the rings held by then is not stored either.
+                    let since = earlier(at, secs(30));
+                    self.places[place].causes.of(Cause::Volume(seen)).begin(since);
+                    self.places[place].causes.of(Cause::Volume(Fault::Stuck)).begin(since);
                     // Which of the two is the core's to say.
                     self.places[place].trouble = None;
                     self.places[place].doubt = Some(at);

@@ -311,7 +311,12 @@ impl World {
     pub fn set_anchor(&mut self, anchor: Anchor) {
         let at = self.at;
         let moved = anchor.wall_at(anchor.mono).micros_since(self.anchor.wall_at(anchor.mono)).unsigned_abs();
-        let session = self.running_since().is_some_and(|since| since < at);
+        // One that was told to end is one still: what it stored is put right too.
+        let session = match self.power {
+            Power::Running(since) => since < at,
+            Power::Stopping(_) => true,
+            Power::Off => false,
+        };
         if session && !self.anchor.trusted && (anchor.trusted || moved > 30_000) {
             // What was stored in times that nobody trusted is told anew, by other rules.
             self.judge.corrected = Some(at);
