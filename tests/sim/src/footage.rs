@@ -159,12 +159,16 @@ impl World {
         if !self.places[place].may_take() || self.cameras[camera].route != Some(place) {
             return;
         }
-        for (from, to) in self.cameras[camera].take() {
+        // A list for each step of each camera would cost more than what is done with it.
+        let mut chunks = core::mem::take(&mut self.chunks);
+        self.cameras[camera].take(&mut chunks);
+        for chunk in chunks.drain(..) {
             if !self.places[place].may_take() || self.broken.is_some() {
-                return;
+                break;
             }
-            self.store_chunk(camera, place, (from, to));
+            self.store_chunk(camera, place, chunk);
         }
+        self.chunks = chunks;
     }
 
     fn store_chunk(&mut self, camera: usize, place: usize, (from, to): (At, At)) {
