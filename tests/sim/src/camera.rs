@@ -237,13 +237,12 @@ impl Camera {
         Some(dropped)
     }
 
-    /// Takes what the ring holds.
-    pub fn take(&mut self) -> Vec<(At, At)> {
-        let chunks: Vec<_> = self.chunks.drain(..).filter(|(from, to)| to > from).collect();
+    /// Moves what the ring holds into `chunks`.
+    pub fn take(&mut self, chunks: &mut Vec<(At, At)>) {
+        chunks.extend(self.chunks.drain(..).filter(|(from, to)| to > from));
         if let Some(flow) = self.flow {
             self.chunks.push_back((flow, flow));
         }
-        chunks
     }
 
     /// The recorder died: ring and links are gone.

@@ -73,9 +73,11 @@ impl World {
                     Writer::None | Writer::Ready { .. } => Fault::TooSlow,
                 };
                 if self.places[place].attached && before != Writer::None {
-                    self.places[place].causes.of(Cause::Volume(seen)).begin(at);
-                    // One that was asked to open has not answered since then.
-                    let since = if before == Writer::Opening { self.places[place].opening } else { at };
+                    // What the rings held by then is not stored either; and one that was asked to open has not answered since.
+                    let held = earlier(at, secs(30));
+                    let opening = (before == Writer::Opening).then_some(self.places[place].opening);
+                    let since = opening.map_or(held, |opening| opening.min(held));
+                    self.places[place].causes.of(Cause::Volume(seen)).begin(since);
                     self.places[place].causes.of(Cause::Volume(Fault::Stuck)).begin(since);
                     // Which of the two is the core's to say.
                     self.places[place].trouble = None;

@@ -159,12 +159,16 @@ impl World {
         if !self.places[place].may_take() || self.cameras[camera].route != Some(place) {
             return;
         }
-        for (from, to) in self.cameras[camera].take() {
+        // A list for each step of each camera would cost more than what is done with it.
+        let mut chunks = core::mem::take(&mut self.chunks);
+        self.cameras[camera].take(&mut chunks);
+        for chunk in chunks.drain(..) {
             if !self.places[place].may_take() || self.broken.is_some() {
-                return;
+                break;
             }
-            self.store_chunk(camera, place, (from, to));
+            self.store_chunk(camera, place, chunk);
         }
+        self.chunks = chunks;
     }
 
     fn store_chunk(&mut self, camera: usize, place: usize, (from, to): (At, At)) {
@@ -311,7 +315,12 @@ impl World {
     pub fn set_anchor(&mut self, anchor: Anchor) {
         let at = self.at;
         let moved = anchor.wall_at(anchor.mono).micros_since(self.anchor.wall_at(anchor.mono)).unsigned_abs();
-        let session = self.running_since().is_some_and(|since| since < at);
+        // One that was told to end is one still: what it stored is put right too.
+        let session = match self.power {
+            Power::Running(since) => since < at,
+            Power::Stopping(_) => true,
+            Power::Off => false,
+        };
         if session && !self.anchor.trusted && (anchor.trusted || moved > 30_000) {
             // What was stored in times that nobody trusted is told anew, by other rules.
             self.judge.corrected = Some(at);

@@ -92,6 +92,7 @@ impl World {
             cameras,
             places,
             pending: VecDeque::new(),
+            chunks: Vec::new(),
             anchor,
             segments: Vec::new(),
             shed: Shed::Nothing,

@@ -106,6 +106,8 @@ pub struct World {
     pub places: Vec<Place>,
     /// Facts that are to be told next.
     pub pending: VecDeque<Event>,
+    /// Room for what a camera's ring holds.
+    pub chunks: Vec<(At, At)>,
     /// The anchor that footage is timed by.
     pub anchor: Anchor,
     /// The anchor of each camera's open segment, the place it is on, and since when it is open.
@@ -142,8 +144,9 @@ impl World {
                 self.happens(item);
                 continue;
             }
-            let timeout = self.timeout();
-            let next = [timeout, self.agenda.next()].into_iter().flatten().min().unwrap_or(end);
+            let (timeout, planned) = (self.timeout(), self.agenda.next());
+            let next = timeout.map_or(planned, |timeout| Some(planned.map_or(timeout, |at| at.min(timeout))));
+            let next = next.unwrap_or(end);
             if next > end {
                 self.at = end;
                 return;

@@ -48,7 +48,7 @@ pub(super) struct Attention {
 }
 
 /// What all cameras, their accounts and their alarms depend on.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Seen {
     able: Option<Mono>,
     means: Means,
@@ -243,17 +243,31 @@ impl Appliance {
 
     /// What changes for all cameras at once touches all.
     pub(super) fn touch_dependents(&mut self) {
-        let seen = Some(Seen {
+        if self.attention.seen.as_ref().is_some_and(|seen| self.is_as(seen)) {
+            return;
+        }
+        self.attention.seen = Some(Seen {
             able: self.able,
             means: self.means(),
             target: self.recording.target(),
             members: self.network.members(),
             volumes: self.volumes.iter().map(|volume| (volume.is_ready(), volume.cause())).collect(),
         });
-        if seen != self.attention.seen {
-            self.attention.seen = seen;
-            self.attention.touch_all();
-        }
+        self.attention.touch_all();
+    }
+
+    fn is_as(&self, seen: &Seen) -> bool {
+        let Seen { able, means, target, members, volumes } = seen;
+        self.able == *able
+            && self.means() == *means
+            && self.recording.target() == *target
+            && self.network.members() == *members
+            && self.volumes.len() == volumes.len()
+            && self
+                .volumes
+                .iter()
+                .zip(volumes)
+                .all(|(volume, (ready, cause))| volume.is_ready() == *ready && volume.cause() == *cause)
     }
 
     /// Whom an event is about. What it changes of a volume is seen in [`Seen`].

@@ -124,6 +124,10 @@ impl Link {
 
     /// What a person is to know of it.
     pub(crate) const fn phase(&self) -> Phase {
+        // Nearly always, and asked for with each figure.
+        if self.is_up() {
+            return Phase::Up;
+        }
         let failures = self.ladder.failures();
         match self.state {
             State::Idle | State::TearingDown { then: Then::Rest, .. } => Phase::Idle,
