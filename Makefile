@@ -27,8 +27,8 @@ check: ## format, rules, shellcheck, clippy, documentation, dependencies
 bench: ## Holdfast, ffmpeg and gst-launch side by side: CPU, memory, writes  [SECONDS=60] [ROUNDS=2]
 	@scripts/bench.sh $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(ROUNDS),--rounds '$(ROUNDS)')
 
-soak: ## new worlds of the simulation, a month each  [SECONDS=600]
-	@scripts/soak.sh $(if $(SECONDS),--seconds '$(SECONDS)')
+soak: ## new worlds of the simulation, a month each  [SECONDS=600] [MOST_SECONDS=20 for each]
+	@scripts/soak.sh $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(MOST_SECONDS),--most-seconds '$(MOST_SECONDS)')
 
 fuzz: ## bytes that Holdfast did not write, into everything that reads  [SECONDS=600 for each target] [TARGET=mp4]
 	@scripts/fuzz.sh $(if $(SECONDS),--seconds '$(SECONDS)') $(if $(TARGET),--target '$(TARGET)')

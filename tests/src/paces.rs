@@ -14,6 +14,10 @@ pub const RECOVERY: Duration = Duration::from_secs(3);
 /// beside the tests was seen to take a camera's start from 1.6 s to 5.
 const SPARE: u32 = 4;
 
+/// A recorder that starts its cameras this many times slower than on an idle machine is at fault itself, or the machine is of no use:
+/// 3 was seen beside a build.
+const SLOWEST: f64 = 6.0;
+
 /// What the start of a camera takes, from its attempt to durable footage, on two idle cores with 26 cameras at once.
 const START: Duration = Duration::from_millis(1600);
 
@@ -87,9 +91,30 @@ pub fn factor(log: &str) -> f64 {
     (median as f64 / START.as_micros() as f64).max(1.0)
 }
 
-/// What recovery may take here before a test fails.
+/// What recovery may take here before a test fails: the slowest of all; half of them have to be within [`RECOVERY`], times the
+/// machine's factor alone.
 pub fn bound(log: &str) -> Duration {
     (RECOVERY * SPARE).mul_f64(factor(log))
+}
+
+/// What is wrong with these recoveries, in sentences: see [`bound`]. A machine that is so slow that cameras start [`SLOWEST`] times
+/// later than on an idle one proves nothing.
+pub fn judge(log: &str, took: &[Duration]) -> Vec<String> {
+    let (factor, bound) = (factor(log), bound(log));
+    let mut findings = Vec::new();
+    if factor > SLOWEST {
+        findings.push(format!("cameras take {factor:.1} times as long to start as they should"));
+    }
+    let Some((median, _)) = percentiles(took.to_vec()) else {
+        return vec!["nothing has recovered".to_owned()];
+    };
+    if median > RECOVERY.mul_f64(factor) {
+        findings.push(format!("half of the cameras are back after {median:.1?} or later"));
+    }
+    findings.extend(
+        took.iter().filter(|took| **took > bound).map(|took| format!("one is back after {took:.1?}")),
+    );
+    findings
 }
 
 /// The median and the 99th percentile.
@@ -138,6 +163,24 @@ camera gate: recording, durable 0:00:05, coverage 50.4%, 0 kb/s, 0 fps, held 0 B
         assert!(failures(LOG, "yard").is_empty());
         assert_eq!((factor(LOG), factor("")), (2.0, 1.0));
         assert_eq!(bound(""), RECOVERY * SPARE);
+    }
+
+    #[test]
+    fn recoveries_that_are_too_slow_are_found() {
+        let seconds = Duration::from_secs;
+        let quick = LOG.replace("10:00:03.200Z info gate: recording", "10:00:01.600Z info gate: recording");
+        let slow = LOG.replace("10:00:03.200Z info gate: recording", "10:00:59.200Z info gate: recording");
+        let cases = [
+            ("all is well", &quick, vec![seconds(1), seconds(2), seconds(3)], 0),
+            ("one is slow", &quick, vec![seconds(1), seconds(2), seconds(11)], 0),
+            ("one is much too slow", &quick, vec![seconds(1), seconds(2), seconds(13)], 1),
+            ("half are slow", &quick, vec![seconds(1), seconds(4), seconds(4)], 1),
+            ("the machine is", &slow, vec![seconds(1), seconds(4), seconds(4)], 1),
+            ("none has recovered", &quick, vec![], 1),
+        ];
+        for (name, log, took, expected) in cases {
+            assert_eq!(judge(log, &took).len(), expected, "{name}: {:?}", judge(log, &took));
+        }
     }
 
     #[test]

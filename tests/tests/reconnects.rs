@@ -199,12 +199,17 @@ fn settled() -> Holdings {
 /// Connects, waits for what is to become of it, disconnects, and forgets what came.
 fn once((url, outcome): (&str, Outcome), ring: &Arc<Ring>, reader: &mut Reader) {
     let failed: Arc<OnceLock<Failure>> = Arc::default();
-    let noted = Arc::clone(&failed);
-    let report: Reporter = Arc::new(move |event| {
-        if let CameraEvent::Failed(failure) = event {
-            // The first is why.
-            let _ = noted.set(failure);
-        }
+    let puzzled = Arc::new(AtomicBool::new(false));
+    let (noted, asks) = (Arc::clone(&failed), Arc::clone(&puzzled));
+    let report: Reporter = Arc::new(move |event| match event {
+        // The first is why.
+        CameraEvent::Failed(failure) => drop(noted.set(failure)),
+        CameraEvent::NoConnection => asks.store(true, Ordering::Release),
+        CameraEvent::Streaming { .. }
+        | CameraEvent::Received(_)
+        | CameraEvent::Unsupported { .. }
+        | CameraEvent::TornDown
+        | CameraEvent::Dropped { .. } => {}
     });
     let request = Request {
         camera: "camera".to_owned(),
@@ -219,6 +224,9 @@ fn once((url, outcome): (&str, Outcome), ring: &Arc<Ring>, reader: &mut Reader) 
     let session = Session::start(&request, ring.connect(Stream::Main), report).unwrap();
     let keyframes = || {
         turn();
+        if puzzled.swap(false, Ordering::AcqRel) {
+            session.diagnose();
+        }
         match session.figures().event() {
             CameraEvent::Received(figures) => figures.keyframes,
             _ => unreachable!(),

@@ -76,7 +76,7 @@ pub enum CameraEvent {
         track: Label,
     },
     /// The attempt got no connection, and what made it does not say why: [`crate::effect::CameraEffect::Diagnose`] can
-    /// find out.
+    /// find out. Of a link that is up: its connection is gone, and could not be had again.
     NoConnection,
     /// The connection or the media path failed. After it the shell tears nothing down by itself.
     Failed(Failure),

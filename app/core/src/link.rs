@@ -231,10 +231,7 @@ impl Link {
         match event {
             CameraEvent::Streaming { video, audio: _ } => self.streaming(now, *video, rng),
             CameraEvent::Received(figures) => self.received(now, figures, rng),
-            CameraEvent::NoConnection => {
-                self.puzzled(now);
-                None
-            }
+            CameraEvent::NoConnection => self.puzzled(now, rng),
             CameraEvent::Failed(failure) => self.failed(now, *failure, rng),
             CameraEvent::TornDown => {
                 if let State::TearingDown { then, .. } = self.state {
@@ -364,10 +361,20 @@ impl Link {
         }
     }
 
-    fn puzzled(&mut self, now: Mono) {
-        if let State::Connecting { deadline, puzzle: puzzle @ Puzzle::None, .. } = &mut self.state {
-            *puzzle = Puzzle::Due(now);
-            *deadline = now + CONNECT;
+    /// A link that was up has lost its connection, and it cannot be had again in place.
+    fn puzzled(&mut self, now: Mono, rng: &mut Rng) -> Option<Break> {
+        match &mut self.state {
+            State::Connecting { deadline, puzzle: puzzle @ Puzzle::None, .. } => {
+                *puzzle = Puzzle::Due(now);
+                *deadline = now + CONNECT;
+                None
+            }
+            State::Up(_) => self.failed(now, Failure::ServerClosed, rng),
+            State::Connecting { puzzle: Puzzle::Due(_) | Puzzle::Asked, .. }
+            | State::Idle
+            | State::Due { .. }
+            | State::TearingDown { .. }
+            | State::BackingOff { .. } => None,
         }
     }
 

@@ -58,7 +58,7 @@ fn what_has_no_attempt_under_way_is_not_diagnosed() {
     let mut world = World::one();
     world.streaming();
     world.camera(0, CameraEvent::NoConnection);
-    world.fail(Failure::ServerClosed);
+    assert_eq!(failures(&mut world), ["ServerClosed"], "rtspsrc had tried to have the connection again");
     world.camera(0, CameraEvent::NoConnection);
     world.camera(0, CameraEvent::TornDown);
     world.camera(0, CameraEvent::NoConnection);

@@ -125,6 +125,9 @@ fn camera<'t>(
             walk.warning(text.at, |p| {
                 Problem { what, ..p }.hint("what takes that camera takes this one's second stream with it")
             });
+        } else if let Some(line) = line_of(&taken.fallbacks, &url) {
+            let what = format!("{title}: fallback is that of line {line} too");
+            walk.warning(text.at, |problem| Problem { what, ..problem });
         }
         let line = walk.line(text.at);
         taken.fallbacks.push((url.clone(), line));

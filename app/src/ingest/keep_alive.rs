@@ -50,7 +50,7 @@ enum Answer {
     Taken,
     /// The camera does not know this session, or us, any more: it will end the stream.
     Refused,
-    /// The camera does not know this method. It does not need it, or it cannot be served.
+    /// The camera does not know this method, or not without parameters. It does not need it, or it cannot be served.
     Unknown,
     /// An error that may pass, or no answer.
     Failed,
@@ -175,7 +175,7 @@ fn read(result: Option<i32>, code: Option<i32>) -> Answer {
     match (result, code) {
         (Some(0), Some(200..=299)) => Answer::Taken,
         (Some(0), Some(401 | 403 | 454)) => Answer::Refused,
-        (Some(0), Some(405 | 501)) | (Some(ffi::GST_RTSP_ERROR), _) => Answer::Unknown,
+        (Some(0), Some(400 | 405 | 451 | 501 | 551)) | (Some(ffi::GST_RTSP_ERROR), _) => Answer::Unknown,
         (Some(_) | None, _) => Answer::Failed,
     }
 }
@@ -217,7 +217,8 @@ mod tests {
             ("forbidden", Some(0), Some(403), Answer::Refused),
             ("not implemented", Some(0), Some(501), Answer::Unknown),
             ("method not allowed", Some(0), Some(405), Answer::Unknown),
-            ("parameter not understood", Some(0), Some(451), Answer::Failed),
+            ("bad request, say some that do not know the method", Some(0), Some(400), Answer::Unknown),
+            ("parameter not understood", Some(0), Some(451), Answer::Unknown),
             ("internal error", Some(0), Some(500), Answer::Failed),
             ("busy", Some(0), Some(503), Answer::Failed),
             ("not offered by the camera", Some(-1), Some(200), Answer::Unknown),
@@ -260,7 +261,8 @@ mod tests {
         let table = [
             ("all is well", 200, [get, get, get]),
             ("busy", 503, [get, get, get]),
-            ("parameter not understood", 451, [get, get, get]),
+            ("bad request", 400, [get, options, options]),
+            ("parameter not understood", 451, [get, options, options]),
             ("session not found", 454, [get, get, get]),
             ("method not allowed", 405, [get, options, options]),
             ("not implemented", 501, [get, options, options]),

@@ -208,11 +208,16 @@ impl Link {
     }
 }
 
-/// Connects, and gives the first failure that is reported.
+/// Connects, and gives the first failure that is reported; where there is no connection, the diagnosis.
 fn failure(url: &str) -> Failure {
     let link = Link::to(url);
     let session = link.start().unwrap();
-    let failed = link.until_told("failure", |event| matches!(event, CameraEvent::Failed(_)));
+    let ends = |event: &CameraEvent| matches!(event, CameraEvent::Failed(_) | CameraEvent::NoConnection);
+    let mut failed = link.until_told("end", ends);
+    if failed == CameraEvent::NoConnection {
+        session.diagnose();
+        failed = link.until_told("diagnosis", |event| matches!(event, CameraEvent::Failed(_)));
+    }
     session.tear_down(link.reporter());
     link.until_torn_down();
     let CameraEvent::Failed(failure) = failed else { unreachable!() };

@@ -8,8 +8,9 @@
 //! Arrival alone jitters with the network and with this machine's load; RTP time alone drifts by a
 //! camera's 200 ppm (17 s a day). So presentation is raw time plus an offset, and the offset follows
 //! the least lateness of the last seconds, so slowly that no frame's duration shows it. Audio follows the
-//! video's offset: one clock drives both in a camera. Lateness that grows far all the same is followed faster: a camera's
-//! clock may be good and its frame rate be not the one that it stamps by.
+//! video's offset: one clock drives both in a camera. Lateness that grows far all the same is followed faster, and where that
+//! does not help time goes as arrival does ([`rate`]): a camera's clock may be good and its frame rate be not the one that it
+//! stamps by.
 //!
 //! Where stamps are wrong, time goes on as arrival does, from what was shown last:
 //!
@@ -26,9 +27,11 @@ use std::time::Duration;
 
 use holdfast_core::time::Mono;
 
+use self::rate::Rate;
 use self::sound::Sound;
 use crate::ring::TrackKind;
 
+mod rate;
 mod sound;
 
 /// The least lateness is taken over this long: longer than a burst or a busy moment of this machine.
@@ -41,13 +44,23 @@ const DEAD_BAND: i64 = 10_000_000;
 /// tick of 1/90000 s from frame to frame at 100 fps.
 const SLEW_PER_SECOND: i64 = 1_000_000;
 
-/// Lateness beyond this is followed at once and fast, before it is a tenth of what may be wrong with it: a camera that stamps by
-/// the frame rate that it was set to, and films at another.
+/// Lateness beyond this is followed fast, long before it is the half second that time in files is to be true to: it is more than a
+/// clock drifts in a window, so the camera stamps by the frame rate that it was set to, and films at another.
 const FAR: i64 = 100_000_000;
 
-/// How fast then: enough for a rate that is off by 3 %; beyond that, time goes as arrival does. A frame of 40 ms is 1.2 ms longer
-/// or shorter meanwhile, which nobody sees.
-const FAST_SLEW_PER_SECOND: i64 = 30_000_000;
+/// The least lateness is taken over this long then, or what a rate adds meanwhile would never be made up for.
+const FAR_WINDOW: i64 = 4_000_000_000;
+
+/// It is followed so for this long after it was far last: a rate that is off stays off.
+const CALM: i64 = 60_000_000_000;
+
+/// How fast then: a rate that is off by 2 % is followed within half a second, whichever way it is off; for more see [`rate`]. A frame
+/// of 40 ms is 2 ms longer or shorter meanwhile, which nobody sees.
+const FAST_SLEW_PER_SECOND: i64 = 50_000_000;
+
+/// A stamp is in the future by and by, and not by a leap, if the frame that brought it there came closer to its place than this: a
+/// third of a second is a pause of the network, no frame's distance.
+const CREEP: i64 = JUMP / 2;
 
 /// Beyond this the offset jumps: RTP time was set, or packets were held back for long. Just inside the half
 /// second that time in files is to be true to.
@@ -88,8 +101,8 @@ pub(super) struct Timeline {
     offset: i64,
     /// What is left of the lateness that the last window found, to be followed.
     owed: i64,
-    /// It is far.
-    is_far: bool,
+    /// Until then it is followed fast.
+    far_until: i64,
     /// Arrival of the unit before.
     before: Option<i64>,
     window: Option<Window>,
@@ -102,6 +115,7 @@ pub(super) struct Timeline {
     /// The last step of the offset: when, and by how much.
     step: Option<(i64, i64)>,
     sound: Sound,
+    rate: Rate,
     tally: Tally,
 }
 
@@ -145,12 +159,18 @@ struct Newest {
     raw: i64,
     shown: i64,
     arrival: i64,
+    /// Its lateness; while arrival gives the time, that of the unit which did not need it, or bursts would add up.
+    late: i64,
 }
 
 impl Newest {
+    fn new(raw: i64, shown: i64, arrival: i64) -> Self {
+        Newest { raw, shown, arrival, late: arrival - shown }
+    }
+
     /// When a unit is shown that arrives now, if time went on as arrival did.
     fn next(&self, arrival: i64) -> i64 {
-        self.shown.saturating_add((arrival - self.arrival).max(LEAST_STEP))
+        (arrival - self.late).max(self.shown.saturating_add(LEAST_STEP))
     }
 }
 
@@ -240,6 +260,7 @@ impl Timeline {
         moment(match self.newest {
             None => self.first(raw, arrival),
             Some(newest) if (raw - last_raw).abs() < STILL => self.stand(newest, arrival),
+            Some(newest) if self.rate.is_off() => self.go_by_arrival(newest, raw, arrival),
             Some(newest) => {
                 self.order.gap = self.order.gap.max(gap);
                 self.go_on(newest, raw, arrival)
@@ -262,7 +283,7 @@ impl Timeline {
             self.watch(arrival, lateness);
         }
         let shown = self.shift(raw);
-        self.newest = Some(Newest { raw, shown, arrival });
+        self.newest = Some(Newest::new(raw, shown, arrival));
         shown
     }
 
@@ -276,7 +297,7 @@ impl Timeline {
         } else if lateness < -JUMP {
             // Nothing arrives before it was sent: such a stamp is wrong at once, a late one only if all are.
             let by = newest.next(arrival) - self.shift(raw);
-            if by.abs() >= JUMP / 2 {
+            if by.abs() >= CREEP {
                 self.leap(newest, raw, arrival);
                 true
             } else {
@@ -303,8 +324,25 @@ impl Timeline {
         };
         let shown = moved.map_or(self.shift(raw), |moved| self.shift(raw).max(moved.floor));
         if is_newer {
-            self.newest = Some(Newest { raw, shown, arrival });
+            self.newest = Some(Newest::new(raw, shown, arrival));
         }
+        shown
+    }
+
+    /// Raw time gives the order of frames, and arrival their time.
+    fn go_by_arrival(&mut self, newest: Newest, raw: i64, arrival: i64) -> i64 {
+        let rise = raw - newest.raw;
+        let shown = newest.next(arrival);
+        let by = shown - self.shift(raw);
+        if !(-MOST_REORDER..=MOST_REORDER).contains(&rise) {
+            self.rate.begin_anew();
+            self.follow(by);
+        } else if rise <= 0 {
+            return newest.shown.saturating_add(rise);
+        } else if self.rate.keeps_up(raw, arrival) {
+            self.follow(by);
+        }
+        self.newest = Some(Newest { raw, shown, arrival, ..newest });
         shown
     }
 
@@ -380,20 +418,27 @@ impl Timeline {
     fn watch(&mut self, arrival: i64, lateness: i64) {
         let window = self.window.get_or_insert(Window { since: arrival, least: lateness });
         window.least = window.least.min(lateness);
-        if arrival - window.since < WINDOW {
+        let length = if arrival < self.far_until { FAR_WINDOW } else { WINDOW };
+        if arrival - window.since < length {
             return;
         }
         let least = window.least;
         self.window = None;
+        if least.abs() > FAR {
+            self.far_until = arrival.saturating_add(CALM);
+        }
+        self.rate.window_ended(least);
         if least > JUMP {
             // Sound that is late as well paused with the picture: it goes with it.
             let together = self.sound.is_late();
-            self.follow(least);
+            // A rate that is off made it later since.
+            let by = if self.rate.is_off() { lateness } else { least };
+            self.follow(by);
             if together {
-                self.sound.follow(least);
+                self.sound.follow(by);
             }
         } else if least.abs() > DEAD_BAND {
-            (self.owed, self.is_far) = (least, least.abs() > FAR);
+            self.owed = least;
         }
     }
 
@@ -408,7 +453,7 @@ impl Timeline {
     /// Follows what is owed, as far as the time since the unit before allows. That time.
     fn slew(&mut self, arrival: i64) -> i64 {
         let elapsed = self.before.replace(arrival).map_or(0, |before| (arrival - before).max(0));
-        let per_second = if self.is_far { FAST_SLEW_PER_SECOND } else { SLEW_PER_SECOND };
+        let per_second = if arrival < self.far_until { FAST_SLEW_PER_SECOND } else { SLEW_PER_SECOND };
         let most = (elapsed / 1_000_000).saturating_mul(per_second) / 1000;
         let step = self.owed.clamp(-most, most);
         self.offset += step;

@@ -65,6 +65,18 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Whether it is one of having no connection at all. What connects does not say which: another connection finds it out.
+    pub const fn is_of_no_connection(self) -> bool {
+        matches!(
+            self,
+            Failure::NameNotResolved
+                | Failure::Refused
+                | Failure::Unreachable
+                | Failure::ConnectTimeout
+                | Failure::Tls
+        )
+    }
+
     /// A few words for a person, to follow the camera's name: "entrance: password refused (RTSP 401)".
     pub const fn text(self) -> &'static str {
         match self {

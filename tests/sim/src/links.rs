@@ -238,7 +238,7 @@ impl World {
         let alone = source.has(|ail| ail == Ail::SoundAlone);
         let flaps = source.has(|ail| ail == Ail::Flaps);
         match outcome {
-            Err(failure) if is_kept_to_itself(failure) => {
+            Err(failure) if failure.is_of_no_connection() => {
                 source.verdict = Some(failure);
                 // From now on it lasts as long as an attempt may.
                 source.effort = at;
@@ -378,18 +378,6 @@ impl World {
             Link::Connecting | Link::Up(_) => None,
         }
     }
-}
-
-/// Whether an attempt that fails so does not tell it: a connection of its own finds it out.
-const fn is_kept_to_itself(failure: Failure) -> bool {
-    matches!(
-        failure,
-        Failure::NameNotResolved
-            | Failure::Refused
-            | Failure::Unreachable
-            | Failure::ConnectTimeout
-            | Failure::Tls
-    )
 }
 
 /// A link as a place in a list.

@@ -276,7 +276,6 @@ fn recover(stage: &Stage, recorder: &Recorder, trials: &mut [Trial]) {
         trials.iter().filter(|trial| trial.over.is_none()).map(|trial| trial.row.id).collect();
     assert!(untold.is_empty(), "not told for what they are: {untold:?}\n{log}");
     assert!(done, "not all are back:\n{log}");
-    let slow = trials.iter().filter(|trial| trial.took.is_some_and(|took| took > bound));
-    findings.extend(slow.map(|trial| format!("{}: back after {:?}", trial.row.id, trial.took)));
+    findings.extend(paces::judge(&log, &took));
     assert!(findings.is_empty(), "{findings:#?}\n{log}");
 }

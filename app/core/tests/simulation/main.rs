@@ -241,7 +241,7 @@ impl Sim {
                 let odd =
                     [CameraEvent::TornDown, CameraEvent::NoConnection, CameraEvent::Failed(Failure::Bye)];
                 if self.links[camera] == Link::Down {
-                    let odd = odd[self.rng.usize(0..2)].clone();
+                    let odd = odd[self.rng.usize(0..odd.len())].clone();
                     self.camera(camera, odd);
                 }
             }

@@ -136,15 +136,7 @@ impl Link {
 
     /// How an attempt that fails so ends: that there is no connection is told without a reason.
     fn fail(&mut self, failure: Failure) -> CameraEvent {
-        let is_kept_to_itself = matches!(
-            failure,
-            Failure::NameNotResolved
-                | Failure::Refused
-                | Failure::Unreachable
-                | Failure::ConnectTimeout
-                | Failure::Tls
-        );
-        if is_kept_to_itself {
+        if failure.is_of_no_connection() {
             self.verdict = Some(failure);
             CameraEvent::NoConnection
         } else {

@@ -428,7 +428,7 @@ impl World {
             retention: Duration::from_secs(30 * 86_400),
             cleaning_starts: Rules::DEFAULT.start,
             stall: Duration::from_secs(10),
-            ring: Duration::from_secs(30),
+            ring: self.cast.ring,
             segment: Duration::from_secs(60),
             clock: self.cast.clock,
             clock_floor: Wall::from_secs(1_700_000_000),
