@@ -38,6 +38,9 @@ const RUNGS: [u64; 5] = [5, 10, 20, 40, 60];
 /// So much later than its wait says an attempt may come: thirty times what the tear-down before it was seen to take.
 const PROMPT: Duration = Duration::from_secs(3);
 
+/// A decision is logged this much later at most, so that what comes after it seems earlier.
+const LOGGED: Duration = Duration::from_millis(100);
+
 /// Between the beginnings of two faults: no more than eight in the 12 s in which what is lost is lost together.
 const SPACING: Duration = Duration::from_millis(1500);
 
@@ -186,7 +189,7 @@ impl Trial {
                 (None, next) => next.is_none(),
                 (Some(_), None) => false,
                 (Some((least, most, why)), Some((next, waited))) => {
-                    next.said.contains(why) && waited >= least && waited <= most + PROMPT
+                    next.said.contains(why) && waited + LOGGED >= least && waited <= most + PROMPT
                 }
             };
             if !fits {
