@@ -97,7 +97,7 @@ pub fn bound(log: &str) -> Duration {
     (RECOVERY * SPARE).mul_f64(factor(log))
 }
 
-/// What is wrong with these recoveries, in sentences: see [`bound`]. A machine that is so slow that cameras start [`SLOWEST`] times
+/// What is wrong with these recoveries, in sentences: see [`bound`]. A machine that is so slow that cameras start `SLOWEST` times
 /// later than on an idle one proves nothing.
 pub fn judge(log: &str, took: &[Duration]) -> Vec<String> {
     let (factor, bound) = (factor(log), bound(log));

@@ -246,8 +246,9 @@ impl World {
         let cam = &self.cameras[camera];
         // Footage in the times of before the clock was set is not seen as new.
         let seen = |since: At| since.max(self.judge.anchored.unwrap_or(since));
-        let bright = cam.bright.map_or(Truth::Open, |since| Truth::Over(seen(since)));
         let (recorded, since) = self.judge.recorded[camera];
+        // The stream that was recorded broke, though the other one was there at once: what was to end begins anew.
+        let bright = cam.bright.map_or(Truth::Open, |bright| Truth::Over(seen(bright.max(since))));
         // Steps of storing are 20 s apart: what is bright was so by the core's eyes after the next one.
         self.judge_alarm(&lost, bright, secs(0), secs(30 + 25));
         self.judge_alarm(&access, bright, secs(0), secs(25));
