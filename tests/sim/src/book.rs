@@ -24,6 +24,8 @@ pub struct Book {
     pub loose: bool,
     /// They were, in this session: how far it was ever covered is not certain.
     pub vague: bool,
+    /// What was covered before that, in times that may mean the same moments: a hole below it may be none.
+    claimed: Wall,
     /// What made the hole that is open is not certain: it was elsewhere meanwhile, or lost what it held.
     pub strange: bool,
 }
@@ -43,6 +45,8 @@ pub struct Hole {
     pub loose: bool,
     /// Where it begins is not certain.
     pub vague: bool,
+    /// It lies in what was covered before the times were put right.
+    pub claimed: bool,
 }
 
 impl Book {
@@ -55,6 +59,7 @@ impl Book {
             known: false,
             loose: false,
             vague: false,
+            claimed: Wall(i64::MIN),
             strange: false,
         }
     }
@@ -63,11 +68,18 @@ impl Book {
     pub const fn reopened(&mut self) {
         self.furthest = self.covered;
         self.vague = false;
+        self.claimed = Wall(i64::MIN);
+    }
+
+    /// Whether all before this moment was covered in times that were put right since.
+    pub fn has_claimed(&self, to: Wall) -> bool {
+        self.vague && to <= self.claimed
     }
 
     /// Footage becomes durable. Gives the hole before it.
     pub fn store(&mut self, span: Span, truly: (At, At)) -> Option<(Span, (At, At))> {
         if self.loose {
+            self.claimed = self.claimed.max(self.furthest);
             (self.covered, self.furthest) = (span.from, span.from);
             self.vague = true;
         }

@@ -187,20 +187,21 @@ impl World {
         }
         let (loose, vague) = (medium.books[camera].loose, medium.books[camera].vague);
         let hole = medium.books[camera].store(span, (from, to));
+        let claimed = hole.is_some_and(|(rest, _)| medium.books[camera].has_claimed(rest.to));
         if loose && anchor == self.anchor {
             self.places[place].disk().books[camera].loose = false;
         }
-        self.hole = hole.map(|(rest, truly)| Hole { camera, place, rest, truly, loose, vague });
+        self.hole = hole.map(|(rest, truly)| Hole { camera, place, rest, truly, loose, vague, claimed });
         if self.hole.is_none() && loose {
             let (rest, truly) = (Span::new(span.from, span.from), (from, from));
-            self.hole = Some(Hole { camera, place, rest, truly, loose, vague });
+            self.hole = Some(Hole { camera, place, rest, truly, loose, vague, claimed });
         }
         self.cameras[camera].stored[place].of(Cause::OnAnotherVolume).span(from, to);
         let camera_index = CameraIndex(camera as u8);
         let frames = (to.since(from).as_millis() / 40) as u32;
         let event = VolumeEvent::Stored { camera: camera_index, span, frames, bytes: bytes.max(1) };
         self.tell(Event::Volume(VolumeIndex(place as u8), event));
-        if let Some(Hole { rest, loose: false, .. }) = self.hole.take() {
+        if let Some(Hole { rest, loose: false, claimed: false, .. }) = self.hole.take() {
             self.demand(rest.micros() <= TOLERANCE, Invariant::Tiles, || {
                 format!("vol{place}: {rest:?} of cam{camera} is not told as missing")
             });
