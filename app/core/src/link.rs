@@ -84,7 +84,7 @@ pub(crate) struct Link {
 enum State {
     Idle,
     Due { since: Mono, transport: Transport, turn: Turn, why: Reason },
-    Connecting { transport: Transport, turn: Turn, deadline: Mono, puzzle: Puzzle },
+    Connecting { transport: Transport, turn: Turn, begun: Mono, deadline: Mono, puzzle: Puzzle },
     Up(Up),
     TearingDown { deadline: Mono, then: Then },
     BackingOff { until: Mono, failure: Failure, why: Reason },
@@ -187,7 +187,8 @@ impl Link {
                 self.owed =
                     Some(CameraEffect::Connect { transport, attempt: self.ladder.failures(), why: *why });
                 let deadline = now + CONNECT;
-                self.state = State::Connecting { transport, turn, deadline, puzzle: Puzzle::None };
+                self.state =
+                    State::Connecting { transport, turn, begun: now, deadline, puzzle: Puzzle::None };
             }
             State::Connecting { puzzle: puzzle @ Puzzle::Due(_), .. } => {
                 self.owed = Some(CameraEffect::Diagnose);

@@ -67,7 +67,7 @@ fn what_has_no_attempt_under_way_is_not_diagnosed() {
 }
 
 #[test]
-fn one_host_is_asked_why_by_the_room_of_the_attempt_itself() {
+fn a_host_without_room_for_a_session_is_asked_why_all_the_same() {
     let cameras = (0..8).map(|_| CameraSettings::default()).collect();
     let mut world = World::started(Settings { cameras, ..settings(0, 1, TransportChoice::Auto) });
     world.at(1.5);
@@ -76,6 +76,11 @@ fn one_host_is_asked_why_by_the_room_of_the_attempt_itself() {
     world.camera(1, CameraEvent::NoConnection);
     world.at(2.0);
     world.expect_of("diagnose", &["1.5 cam0 diagnose", "1.5 cam1 diagnose"]);
+    // What is asked does not hold up the next ones for longer than an attempt without an answer.
+    world.at(4.9);
+    world.expect_of("connect ", &[]);
+    world.at(5.1);
+    world.expect_of("connect ", &["5.0 cam2 connect Tcp #0", "5.0 cam3 connect Tcp #0"]);
 }
 
 /// Every connection that is opened while nobody is reached: when, and whether it is a diagnosis.

@@ -160,7 +160,7 @@ impl World {
                 }
                 let Some(source) = self.cameras[other].source(side) else { continue };
                 passing += match source.link {
-                    Link::Connecting if at.since(source.effort) < PASSAGE => 1,
+                    Link::Connecting if at.since(source.asked) < PASSAGE => 1,
                     Link::TearingDown(since) if at.since(since) < PASSAGE => 1,
                     Link::Down | Link::Connecting | Link::TearingDown(_) | Link::Up(_) => 0,
                 };

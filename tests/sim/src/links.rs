@@ -61,7 +61,7 @@ impl World {
         source.link = Link::Connecting;
         source.verdict = None;
         source.life += 1;
-        source.effort = at;
+        (source.effort, source.asked) = (at, at);
         let life = source.life;
         self.demand(free && runs, Invariant::OneLink, || {
             format!("cam{camera} {stream:?}: connects while {was:?}, running: {runs}")

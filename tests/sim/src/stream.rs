@@ -86,6 +86,8 @@ pub struct Source {
     pub life: u32,
     /// The last sign of effort of the core.
     pub effort: At,
+    /// When it was asked for.
+    pub asked: At,
     /// Why an attempt got no connection, until it is told.
     pub verdict: Option<Failure>,
     /// When the core was told that the password is refused, and how often in a row.
@@ -102,6 +104,7 @@ impl Source {
             link: Link::Down,
             life: 0,
             effort: Mono(0),
+            asked: Mono(0),
             verdict: None,
             refused: None,
         }

@@ -114,7 +114,7 @@ impl Appliance {
     }
 
     /// The link that is due for the longest, a diagnosis before all others and a main stream before a fallback, on a host
-    /// that has room. A diagnosis has the room of the attempt that it is about.
+    /// that has room. A diagnosis needs none: it sets up no session.
     fn next_to_dial(&self, now: Mono) -> Option<(usize, Stream)> {
         let mut first: Option<((Errand, Mono, Stream), usize)> = None;
         for (due, place, link) in self.links_due() {

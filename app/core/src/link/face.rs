@@ -1,6 +1,6 @@
 //! What others may know of a link.
 
-use super::{CONNECT, Link, PASSAGE, Puzzle, State, TEAR_DOWN, Then};
+use super::{Link, PASSAGE, Puzzle, State, TEAR_DOWN, Then};
 use crate::event::Failure;
 use crate::time::Mono;
 use core::time::Duration;
@@ -58,7 +58,7 @@ impl Link {
     /// Until when a session that is being set up or taken down counts against its host.
     pub(crate) fn passage(&self) -> Option<Mono> {
         match self.state {
-            State::Connecting { deadline, .. } => Some(deadline - CONNECT + PASSAGE),
+            State::Connecting { begun, .. } => Some(begun + PASSAGE),
             State::TearingDown { deadline, .. } => Some(deadline - TEAR_DOWN + PASSAGE),
             State::Idle | State::Due { .. } | State::Up(_) | State::BackingOff { .. } => None,
         }
