@@ -105,7 +105,7 @@ pub fn judge(log: &str, took: &[Duration]) -> Vec<String> {
     if factor > SLOWEST {
         findings.push(format!("cameras take {factor:.1} times as long to start as they should"));
     }
-    let Some((median, _)) = percentiles(took.to_vec()) else {
+    let Some((median, _)) = percentiles(took) else {
         return vec!["nothing has recovered".to_owned()];
     };
     if median > RECOVERY.mul_f64(factor) {
@@ -118,7 +118,8 @@ pub fn judge(log: &str, took: &[Duration]) -> Vec<String> {
 }
 
 /// The median and the 99th percentile.
-pub fn percentiles(mut took: Vec<Duration>) -> Option<(Duration, Duration)> {
+pub fn percentiles(took: &[Duration]) -> Option<(Duration, Duration)> {
+    let mut took = took.to_vec();
     took.sort_unstable();
     let at = |share: usize| took.get((took.len() * share / 100).min(took.len().saturating_sub(1))).copied();
     at(50).zip(at(99))
@@ -185,8 +186,8 @@ camera gate: recording, durable 0:00:05, coverage 50.4%, 0 kb/s, 0 fps, held 0 B
 
     #[test]
     fn percentiles_are_of_what_was_measured() {
-        let took = (1..=100).rev().map(Duration::from_secs).collect();
-        assert_eq!(percentiles(took), Some((Duration::from_secs(51), Duration::from_secs(100))));
-        assert_eq!(percentiles(Vec::new()), None);
+        let took: Vec<Duration> = (1..=100).rev().map(Duration::from_secs).collect();
+        assert_eq!(percentiles(&took), Some((Duration::from_secs(51), Duration::from_secs(100))));
+        assert_eq!(percentiles(&[]), None);
     }
 }

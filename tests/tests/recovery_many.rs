@@ -175,16 +175,16 @@ fn faults(stage: &Stage, recorder: &Recorder, proxies: &[Proxy]) {
     });
     took.sort_unstable();
     let log = recorder.log();
+    let times: Vec<Duration> = took.iter().map(|(took, _)| *took).collect();
     let bound = paces::bound(&log);
     println!(
         "durable again after its first retry, or after the fault where the connection lived: median and 99th percentile {:.1?}, of {}; the machine's factor {:.1}, allowed {bound:.1?}",
-        paces::percentiles(took.iter().map(|(took, _)| *took).collect()),
+        paces::percentiles(&times),
         took.len(),
         paces::factor(&log)
     );
     assert!(done, "only {} of {wanted} are over:\n{log}", took.len());
-    let only: Vec<Duration> = took.iter().map(|(took, _)| *took).collect();
-    assert_eq!(paces::judge(&log, &only), [""; 0], "{took:?}\n{log}");
+    assert_eq!(paces::judge(&log, &times), [""; 0], "{took:?}\n{log}");
 }
 
 /// How long after the later of its end and the first attempt since there was durable footage.

@@ -147,10 +147,10 @@ impl Account {
 
     /// Footage is missing from `since` on for this cause, although it should flow.
     pub(crate) fn note(&mut self, since: Mono, cause: Cause) {
-        let place = self.points.iter().take_while(|point| !point.is_after(since)).count();
-        if place.checked_sub(1).and_then(|before| self.points.get(before)).is_some_and(|b| b.cause == cause) {
+        if self.cause_at(since) == Some(cause) {
             return;
         }
+        let place = self.places_until(since);
         match self.points.get_mut(place) {
             Some(next) if next.cause == cause => {
                 next.since = Since::At(since);
@@ -168,11 +168,20 @@ impl Account {
         for point in self.points.iter_mut().filter(|point| point.cause == before && !point.is_before(since)) {
             (point.cause, point.told) = (cause, false);
         }
-        let place = self.points.iter().take_while(|point| !point.is_after(since)).count();
-        let at = place.checked_sub(1).and_then(|place| self.points.get(place));
-        if at.is_some_and(|point| point.cause == before) {
+        if self.cause_at(since) == Some(before) {
             self.note(since, cause);
         }
+    }
+
+    /// How many points lie at this moment or before it.
+    fn places_until(&self, moment: Mono) -> usize {
+        self.points.iter().take_while(|point| !point.is_after(moment)).count()
+    }
+
+    /// What is noted of this moment.
+    fn cause_at(&self, moment: Mono) -> Option<Cause> {
+        let place = self.places_until(moment).checked_sub(1)?;
+        self.points.get(place).map(|point| point.cause)
     }
 
     /// Another volume takes the footage from now on.
@@ -198,8 +207,7 @@ impl Account {
             self.dropped = self.dropped.or(Some(since));
         }
         // What kept the volume from taking footage by then is why, whatever else is wrong with it since.
-        let before = self.points.iter().take_while(|point| !point.is_after(since)).last();
-        let explained = before.is_some_and(|point| is_volumes(point.cause));
+        let explained = self.cause_at(since).is_some_and(is_volumes);
         if self.standing.is_none() || !is_volumes(cause) || !explained {
             self.note(since, cause);
         }
@@ -407,7 +415,7 @@ impl Account {
         }
         let place = match since {
             Since::Covered => 0,
-            Since::At(since) => self.points.iter().take_while(|point| !point.is_after(since)).count(),
+            Since::At(since) => self.places_until(since),
         };
         // Room was just made, and the place is within the list.
         let _ = self.points.insert(place, Point { since, cause, told: false });

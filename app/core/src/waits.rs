@@ -6,8 +6,9 @@ use crate::settings::Settings;
 use core::time::Duration;
 
 /// What may lie between a full ring and a disk: a GOP (a camera without keyframes is connected anew after 30 s), a fragment of
-/// 5 s, a call that lasts until its volume is given up ([`crate::load::STUCK`], 30 s), and opening the next volume. Too short, and what was on its way for so long would be taken for
-/// footage in the right time; too long, and frames lost are for longer laid to a clock that was set.
+/// 5 s, a call that lasts until its volume is given up ([`crate::load::STUCK`], 30 s), and opening the next volume. Too short, and
+/// what was on its way for so long would be taken for footage in the right time; too long, and frames lost are for longer laid to a
+/// clock that was set.
 const BEYOND_THE_RING: Duration = Duration::from_secs(90);
 
 /// See the module.

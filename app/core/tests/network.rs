@@ -5,10 +5,9 @@ mod world;
 use holdfast_core::effect::{CameraEffect, Effect};
 use holdfast_core::event::{CameraEvent, Event, Failure, StreamFigures, VolumeEvent};
 use holdfast_core::settings::{CameraIndex, CameraSettings, Settings, TransportChoice};
-use holdfast_core::time::Mono;
 use std::collections::VecDeque;
 use std::ops::Range;
-use world::{World, settings, span};
+use world::{World, densest, settings, span};
 
 /// Cameras that record since second 5, each on a host of its own.
 fn recording(cameras: u8) -> World {
@@ -35,13 +34,6 @@ fn received(world: &mut World, camera: u8, keyframes: u64) {
 fn lose(world: &mut World, camera: u8, failure: Failure) {
     world.camera(camera, CameraEvent::Failed(failure));
     world.camera(camera, CameraEvent::TornDown);
-}
-
-/// Most moments within any second.
-fn densest(moments: &[Mono]) -> usize {
-    let within =
-        |from: &Mono| moments.iter().filter(|at| **at >= *from && at.since(*from).as_secs() < 1).count();
-    moments.iter().map(within).max().unwrap_or(0)
 }
 
 /// Cameras give video and have it stored in these seconds.

@@ -12,14 +12,6 @@ fn recording() -> World {
     World::recording_on(DISK)
 }
 
-/// Video goes on coming until then.
-fn wait(world: &mut World, until: u32) {
-    for second in world.secs() as u32 + 1..=until {
-        world.at(f64::from(second));
-        world.received(u64::from(second));
-    }
-}
-
 #[test]
 fn an_empty_place_waits_for_a_disk_and_is_an_alarm_after_half_a_minute() {
     let mut world = World::started(places(DISK));
@@ -196,7 +188,7 @@ fn another_disk_in_the_same_place_does_not_answer_for_the_first() {
     let mut world = recording();
     world.volume(0, VolumeEvent::Detached);
     world.volume(0, VolumeEvent::Replaced);
-    wait(&mut world, 20);
+    world.wait(20);
     world.volume(0, VolumeEvent::Attached);
     world.history(0, -500.0, Past::PowerLost);
     world.volume(0, VolumeEvent::Ready);

@@ -12,14 +12,6 @@ fn recording() -> World {
     World::recording_on(DISK)
 }
 
-/// Video goes on coming until then.
-fn wait(world: &mut World, until: u32) {
-    for second in world.secs() as u32 + 1..=until {
-        world.at(f64::from(second));
-        world.received(u64::from(second));
-    }
-}
-
 /// Ejected and out at second 2.
 fn ejected(kind: VolumeKind) -> World {
     let mut world = World::recording_on(&[kind]);
@@ -85,7 +77,7 @@ fn another_volume_takes_over_from_one_that_is_ejected_at_once() {
 fn footage_that_nobody_took_while_a_volume_was_ejected_is_told_so() {
     let mut world = ejected(VolumeKind::Disk);
     world.volume(0, VolumeEvent::Detached);
-    wait(&mut world, 60);
+    world.wait(60);
     world.volume(0, VolumeEvent::Attached);
     world.history(0, 2.0, Past::Stopped);
     world.volume(0, VolumeEvent::Ready);

@@ -58,8 +58,8 @@ const CALM: i64 = 60_000_000_000;
 /// of 40 ms is 2 ms longer or shorter meanwhile, which nobody sees.
 const FAST_SLEW_PER_SECOND: i64 = 50_000_000;
 
-/// A stamp is in the future by and by, and not by a leap, if the frame that brought it there came closer to its place than this: a
-/// third of a second is a pause of the network, no frame's distance.
+/// A stamp is in the future by and by, and not by a leap, if the frame that brought it there came closer to its place than this:
+/// a fifth of a second is further than a rate brings a frame, unless it is a few frames a second.
 const CREEP: i64 = JUMP / 2;
 
 /// Beyond this the offset jumps: RTP time was set, or packets were held back for long. Just inside the half
@@ -151,6 +151,16 @@ impl Default for Origin {
 struct Window {
     since: i64,
     least: i64,
+}
+
+impl Window {
+    /// A unit came so late. Once the window is so long, the least of all in it; then the next one begins with the next unit.
+    fn take(window: &mut Option<Window>, length: i64, arrival: i64, lateness: i64) -> Option<i64> {
+        let now = window.get_or_insert(Window { since: arrival, least: lateness });
+        now.least = now.least.min(lateness);
+        let least = now.least;
+        window.take_if(|window| arrival - window.since >= length).map(|_| least)
+    }
 }
 
 /// The video unit that is shown last of all so far.
@@ -416,14 +426,8 @@ impl Timeline {
     }
 
     fn watch(&mut self, arrival: i64, lateness: i64) {
-        let window = self.window.get_or_insert(Window { since: arrival, least: lateness });
-        window.least = window.least.min(lateness);
         let length = if arrival < self.far_until { FAR_WINDOW } else { WINDOW };
-        if arrival - window.since < length {
-            return;
-        }
-        let least = window.least;
-        self.window = None;
+        let Some(least) = Window::take(&mut self.window, length, arrival, lateness) else { return };
         if least.abs() > FAR {
             self.far_until = arrival.saturating_add(CALM);
         }

@@ -271,7 +271,7 @@ fn recover(stage: &Stage, recorder: &Recorder, trials: &mut [Trial]) {
     let bound = paces::bound(&log);
     println!(
         "recovery: median and 99th percentile {:.1?} of {}; the machine's factor {:.1}, allowed {bound:.1?}",
-        paces::percentiles(took.clone()),
+        paces::percentiles(&took),
         took.len(),
         paces::factor(&log)
     );

@@ -60,6 +60,13 @@ pub fn key_label(text: &str) -> Label {
     Label::try_from(text).expect("short")
 }
 
+/// Most moments within any second.
+pub fn densest(moments: &[Mono]) -> usize {
+    let within =
+        |from: &Mono| moments.iter().filter(|at| **at >= *from && at.since(*from).as_secs() < 1).count();
+    moments.iter().map(within).max().unwrap_or(0)
+}
+
 impl World {
     /// A world in which nothing has been told yet.
     pub fn silent(settings: Settings) -> Self {
@@ -215,6 +222,14 @@ impl World {
             self.received(keyframe);
             self.stored(at, at + 1.0);
             at += 1.0;
+        }
+    }
+
+    /// Video goes on coming until then.
+    pub fn wait(&mut self, until: u32) {
+        for second in self.secs() as u32 + 1..=until {
+            self.at(f64::from(second));
+            self.received(u64::from(second));
         }
     }
 

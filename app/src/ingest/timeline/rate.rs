@@ -4,7 +4,7 @@
 //! It looks like a network that holds back more and more, so it is believed only after two windows. From then on time goes as
 //! arrival does, until raw time keeps up with that again.
 
-use super::{FAST_SLEW_PER_SECOND, JUMP, WINDOW};
+use super::{FAST_SLEW_PER_SECOND, JUMP, WINDOW, Window};
 
 /// Windows in a row that end so late before it is believed: the first may be a network that stood.
 const BELIEVED: u8 = 2;
@@ -16,8 +16,9 @@ const KEEPS_UP: i64 = FAST_SLEW_PER_SECOND * (WINDOW / 1_000_000_000) * 2 / 3;
 #[derive(Debug, Default)]
 pub(super) struct Rate {
     late_windows: u8,
-    /// The window of now, and the least raw lateness of the one before it.
-    window: Option<(i64, i64)>,
+    /// Of raw lateness, while it is off.
+    window: Option<Window>,
+    /// The least of the window before.
     before: Option<i64>,
 }
 
@@ -34,17 +35,11 @@ impl Rate {
 
     /// A unit came while it is not. Whether it is to be believed again.
     pub fn keeps_up(&mut self, raw: i64, arrival: i64) -> bool {
-        let lateness = arrival - raw;
-        let (since, least) = self.window.get_or_insert((arrival, lateness));
-        *least = lateness.min(*least);
-        if arrival - *since < WINDOW {
-            return false;
-        }
-        let least = *least;
-        self.window = None;
+        let least = Window::take(&mut self.window, WINDOW, arrival, arrival - raw);
+        let Some(least) = least else { return false };
         let kept = self.before.replace(least).is_some_and(|before| (least - before).abs() <= KEEPS_UP);
         if kept {
-            *self = Rate::default();
+            self.begin_anew();
         }
         kept
     }
